@@ -1,0 +1,4 @@
+//! The only room that knows Node: each file here puts a thin napi layer over one room of the crate.
+
+pub mod error;
+pub mod task;

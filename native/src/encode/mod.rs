@@ -1,0 +1,1 @@
+//! Vocabulary to ids, and back.

@@ -1,0 +1,1 @@
+//! Graph and batch to gradients: the only room that knows ort.

@@ -1,0 +1,1 @@
+//! Text to vocabulary: counting, BPE, WordPiece.

@@ -1,0 +1,3 @@
+/** The whole public API of Millrace. */
+export { type ErrorCode, MillraceError } from './errors.ts';
+export type { Progress, Watch } from './progress.ts';

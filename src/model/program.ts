@@ -1,0 +1,66 @@
+/**
+ * What a model hands to whoever runs it: the ONNX bytes of one graph and the names, shapes and dtypes at its edge.
+ * The trainer, the evaluator and the exporter know models through this interface alone.
+ */
+
+export type EdgeType = 'float32' | 'int32' | 'int64' | 'bool' | 'uint8';
+
+export interface Edge {
+  name: string;
+  dtype: EdgeType;
+  shape: number[];
+}
+
+/** How a parameter starts, keyed by the paper's own rule; `std` and `bound` are in the units of the weight. */
+export type Init =
+  | { kind: 'zeros' }
+  | { kind: 'ones' }
+  | { kind: 'normal'; std: number }
+  | { kind: 'truncated-normal'; std: number }
+  | { kind: 'uniform'; bound: number }
+  | { kind: 'constant'; values: number[] };
+
+/** A trainable tensor (float32). Its name is the Hugging Face name, so that a checkpoint of ours is theirs. */
+export interface Parameter {
+  name: string;
+  shape: number[];
+  init: Init;
+  /** Weight decay applies (ndim >= 2 by default). */
+  decay: boolean;
+  /** Not trained: no backward is built for it. */
+  frozen?: boolean;
+}
+
+/**
+ * One loss term: `output` is a scalar float32 output, the SUM over items of the term times the scalar input `scale`.
+ * With scale = 1 / (items in the whole accumulated batch), micro-batch losses and gradients simply add up,
+ * whatever the rows' lengths. `count` names the scalar float32 output with the number of items of this batch.
+ */
+export interface LossTerm {
+  name: string;
+  output: string;
+  scale: string;
+  count: string;
+}
+
+/** A random mask wanted as an input at each step: float32 of `shape`, 0 with probability p, else 1 / (1 - p). */
+export interface DropoutMask {
+  name: string;
+  shape: number[];
+  p: number;
+}
+
+export interface Program {
+  onnx: Uint8Array;
+  /** Batch inputs, parameters and scales and dropout masks not counted. */
+  inputs: Edge[];
+  /** Graph inputs of the parameter's own name, in the order of the model's parameter list. */
+  parameters: Parameter[];
+  /** Scalar float32 inputs (shape []), one a loss term. */
+  losses: LossTerm[];
+  dropout: DropoutMask[];
+  /** Everything the graph puts out: losses, counts, whatever was asked for (logits, attention), and gradients. */
+  outputs: Edge[];
+  /** Empty in a forward-only program. `output` has the parameter's shape and dtype float32. */
+  gradients: { parameter: string; output: string }[];
+}
