@@ -1,1 +1,4 @@
 //! Normalise and split text.
+
+pub mod classes;
+pub mod split;

@@ -1,0 +1,83 @@
+//! The split of cl100k_base and LLaMA 3:
+//! `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`;
+//! tiktoken's own form has `\s+$` before the newlines.
+
+use crate::text::classes::{Classes, LETTER, NEWLINE, NUMBER, SPACE, WORDLIKE};
+
+/// The end of the word that starts at `at < text.len()`. `TAIL`: whitespace that reaches the end of the text stays whole.
+#[inline(always)]
+pub fn next<const TAIL: bool>(classes: &Classes, text: &[u8], at: usize) -> usize {
+    let (bits, n) = classes.at(text, at);
+    if bits & LETTER != 0 {
+        return classes.run(text, at + n, |c| c & LETTER != 0);
+    }
+    if bits & NUMBER != 0 {
+        return digits(classes, text, at + n);
+    }
+    if text[at] == b'\''
+        && let Some(end) = contraction(text, at)
+    {
+        return end;
+    }
+    let (after, m) = classes.at(text, at + n);
+    if bits & NEWLINE == 0 && after & LETTER != 0 {
+        return classes.run(text, at + n + m, |c| c & LETTER != 0);
+    }
+    let symbols = if bits & SPACE == 0 {
+        at + n
+    } else if text[at] == b' ' && m != 0 && after & WORDLIKE == 0 {
+        at + n + m
+    } else {
+        return whitespace::<TAIL>(classes, text, at);
+    };
+    let end = classes.run(text, symbols, |c| c & WORDLIKE == 0);
+    classes.run(text, end, |c| c & NEWLINE != 0)
+}
+
+/// `\p{N}{1,3}` after its first digit.
+#[inline]
+pub fn digits(classes: &Classes, text: &[u8], mut at: usize) -> usize {
+    for _ in 0..2 {
+        let (bits, n) = classes.at(text, at);
+        if bits & NUMBER == 0 {
+            break;
+        }
+        at += n;
+    }
+    at
+}
+
+/// `\s*[\r\n]+|\s+(?!\S)|\s+`: up to the last newline of the run, else as GPT-2 does.
+#[inline]
+pub fn whitespace<const TAIL: bool>(classes: &Classes, text: &[u8], at: usize) -> usize {
+    let (mut end, mut last, mut newline) = (at, at, at);
+    loop {
+        let (bits, n) = classes.at(text, end);
+        if n == 0 {
+            return if newline > at && !TAIL { newline } else { end };
+        }
+        if bits & SPACE == 0 {
+            return match (newline > at, last > at) {
+                (true, _) => newline,
+                (false, true) => last,
+                (false, false) => end,
+            };
+        }
+        last = end;
+        end += n;
+        if bits & NEWLINE != 0 {
+            newline = end;
+        }
+    }
+}
+
+/// `(?i:'s|'t|'re|'ve|'m|'ll|'d)`; the long s (U+017F) is an `s` whatever the case. `text[at]` is the apostrophe.
+#[inline]
+pub fn contraction(text: &[u8], at: usize) -> Option<usize> {
+    let lower = |i: usize| text.get(at + i).map(u8::to_ascii_lowercase);
+    match (lower(1)?, lower(2)) {
+        (b's' | b't' | b'm' | b'd', _) => Some(at + 2),
+        (b'r' | b'v', Some(b'e')) | (b'l', Some(b'l')) | (0xc5, Some(0xbf)) => Some(at + 3),
+        _ => None,
+    }
+}

@@ -1,0 +1,113 @@
+//! Text enters, the byte ranges of its words leave: the splits of GPT-2, cl100k, o200k, LLaMA 3 and BERT by hand,
+//! any other pattern through a regex engine.
+
+mod bert;
+mod cl100k;
+mod gpt2;
+mod o200k;
+mod pattern;
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::text::classes::Classes;
+pub use bert::is_bert_punctuation;
+pub use pattern::Pattern;
+
+/// How text is cut into words before anything is merged. All but `Bert` lose no byte.
+pub enum Splitter {
+    /// GPT-2's pattern.
+    Gpt2,
+    /// tiktoken's cl100k_base: whitespace at the end of the text stays in one piece, newlines or not.
+    Cl100k,
+    /// The pattern of LLaMA 3 (and of cl100k in Hugging Face files): newlines end a piece at the end of the text too.
+    Llama3,
+    /// tiktoken's o200k_base.
+    O200k,
+    /// Whitespace dropped, each punctuation character alone.
+    Bert,
+    /// The whole text is one word.
+    Whole,
+    /// Matches of a regular expression, and what lies between them.
+    Pattern(Box<Pattern>),
+}
+
+pub const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+pub const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// tiktoken's pattern without possessive quantifiers and `$`, which other engines read differently.
+pub const CL100K: &str = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s+(?![\s\S])|\s*[\r\n]|\s+(?!\S)|\s";
+pub const O200K: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// The other spellings of the same splits that are met in tokenizer files and in tiktoken.
+const SPELLINGS: [(&str, &str); 3] = [
+    (r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s", "gpt2"),
+    (r"'s|'t|'re|'ve|'m|'ll|'d| ?[\p{L}]+| ?[\p{N}]+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", "gpt2"),
+    (
+        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s",
+        "cl100k",
+    ),
+];
+
+impl Splitter {
+    /// A split by its name (`gpt2`, `cl100k`, `o200k`, `llama3`, `bert`, `none`) or by a regular expression; the
+    /// expressions of the named splits are recognised. `Config` error for an expression that doesn't parse.
+    pub fn from_name_or_pattern(name: &str) -> Result<Self> {
+        let name = SPELLINGS.iter().find(|(spelling, _)| *spelling == name).map_or(name, |(_, name)| name);
+        Ok(match name {
+            "gpt2" | GPT2 => Self::Gpt2,
+            "cl100k" | CL100K => Self::Cl100k,
+            "llama3" | LLAMA3 => Self::Llama3,
+            "o200k" | O200K => Self::O200k,
+            "bert" => Self::Bert,
+            "none" => Self::Whole,
+            "" => {
+                return Err(Error::config("the split is empty").with_hint("`none` keeps each text as one word"));
+            }
+            other => Self::Pattern(Box::new(Pattern::new(other)?)),
+        })
+    }
+
+    /// The regular expression of the split, where one expresses it (not for `bert` and `none`).
+    pub fn pattern(&self) -> Option<&str> {
+        match self {
+            Self::Gpt2 => Some(GPT2),
+            Self::Cl100k => Some(CL100K),
+            Self::Llama3 => Some(LLAMA3),
+            Self::O200k => Some(O200K),
+            Self::Pattern(pattern) => Some(pattern.as_str()),
+            Self::Bert | Self::Whole => None,
+        }
+    }
+
+    /// Calls `word` with the byte range of each word, in order. Allocates nothing (the regex engine aside);
+    /// linear in the text for all named splits. `Input` error where a user's expression backtracks too much.
+    #[inline]
+    pub fn split(&self, text: &str, mut word: impl FnMut(Range<usize>)) -> Result<()> {
+        let classes = Classes::get();
+        let bytes = text.as_bytes();
+        match self {
+            Self::Gpt2 => walk(bytes, word, |text, at| gpt2::next(classes, text, at)),
+            Self::Cl100k => walk(bytes, word, |text, at| cl100k::next::<true>(classes, text, at)),
+            Self::Llama3 => walk(bytes, word, |text, at| cl100k::next::<false>(classes, text, at)),
+            Self::O200k => walk(bytes, word, |text, at| o200k::next(classes, text, at)),
+            Self::Bert => bert::split(classes, text, word),
+            Self::Whole if text.is_empty() => {}
+            Self::Whole => word(0..text.len()),
+            Self::Pattern(pattern) => pattern.split(text, word)?,
+        }
+        Ok(())
+    }
+}
+
+#[inline(always)]
+fn walk(text: &[u8], mut word: impl FnMut(Range<usize>), next: impl Fn(&[u8], usize) -> usize) {
+    let mut at = 0;
+    while at < text.len() {
+        let end = next(text, at);
+        word(at..end);
+        at = end;
+    }
+}
+
+#[cfg(test)]
+mod tests;
