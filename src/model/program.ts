@@ -41,6 +41,10 @@ export interface LossTerm {
   output: string;
   scale: string;
   count: string;
+  /** Factor already in `output` (lambda of GPT's fine-tuning objective, say); 1 when absent. */
+  weight?: number;
+  /** Scalar float32 output: how many of the counted items the model got right; in evaluation programs. */
+  correct?: string;
 }
 
 /** A random mask wanted as an input at each step: float32 of `shape`, 0 with probability p, else 1 / (1 - p). */
@@ -63,4 +67,6 @@ export interface Program {
   outputs: Edge[];
   /** Empty in a forward-only program. `output` has the parameter's shape and dtype float32. */
   gradients: { parameter: string; output: string }[];
+  /** Floating-point operations of all matrix products in one run, forward and backward. */
+  flops?: number;
 }

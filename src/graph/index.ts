@@ -1,0 +1,9 @@
+/** Tensor graphs: build one from ops, differentiate it, write it as ONNX. docs/autodiff.md shows how. */
+export { type GradientOptions, gradients } from './autodiff.ts';
+export * from './composites.ts';
+export { matmulFlops } from './cost.ts';
+export { type OnnxOptions, writeOnnx } from './onnx.ts';
+export * from './ops.ts';
+export type { Rule } from './rules/index.ts';
+export { product } from './shapes.ts';
+export { type Attributes, type Dim, type DType, Graph, type Shape, Value } from './value.ts';

@@ -1,0 +1,56 @@
+/** Gradients of the composites: groups of ops whose joint gradient has a shorter form than their parts' (composites.ts). */
+import { add, cast, exp, expand, mul, neg, rotary, scatterAdd, sub, sum } from '../ops.ts';
+import type { Value } from '../value.ts';
+import { type Rule, unbroadcast } from './rule.ts';
+
+const rowMean = (x: Value) => mul(sum(x, { axes: [-1], keep: true }), 1 / x.size(-1));
+
+export const composite: Record<string, Rule> = {
+  // dx = s (g - mean(g) - xhat mean(g xhat)), g = dy * gain, s = inverse standard deviation.
+  LayerNormalization: ({ inputs: [x, gain, bias], outputs: [, mean, scale] }, [dy]) => {
+    const centred = mul(sub(x!, cast(mean!, x!.dtype)), cast(scale!, x!.dtype));
+    const g = mul(dy!, gain!);
+    const dx = mul(sub(sub(g, rowMean(g)), mul(centred, rowMean(mul(g, centred)))), cast(scale!, x!.dtype));
+    return [dx, unbroadcast(mul(dy!, centred), gain!.shape), bias && unbroadcast(dy!, bias.shape)];
+  },
+  // dx = s (g - xhat mean(g xhat)), g = dy * gain, s = 1 / RMS.
+  RmsNorm: ({ inputs: [, gain, bias], outputs: [, normal, scale] }, [dy]) => {
+    const g = mul(dy!, gain!);
+    const dx = mul(sub(g, mul(normal!, rowMean(mul(g, normal!)))), scale!);
+    return [dx, unbroadcast(mul(dy!, normal!), gain!.shape), bias && unbroadcast(dy!, bias.shape)];
+  },
+  // A rotation's transpose turns the other way.
+  RotaryEmbedding: ({ inputs: [, cosine, sine, positions], attributes }, [dy]) => [
+    rotary(dy!, cosine!, negated(sine!), positions!, (attributes.num_heads as { int: number }).int),
+  ],
+  // d(loss)/d(logits) = (softmax - target) * weight; logits take no gradient through labels or weights.
+  CrossEntropy: ({ inputs: [logits, labels, weights], outputs: [, logProbs], attributes }, [dy]) => {
+    const smoothing = attributes.smoothing && 'float' in attributes.smoothing ? attributes.smoothing.float : 0;
+    const each = mul(weights!, dy!);
+    let residual = exp(logProbs!);
+    if (smoothing > 0) residual = sub(residual, smoothing / logits!.size(-1));
+    const hit = expand(each.graph.constant(smoothing - 1, each.dtype), labels!.shape, labels!);
+    return [mul(scatterAdd(residual, labels!, hit, -1), each)];
+  },
+  // y = x sigmoid(x): dy/dx = s + y (1 - s).
+  Silu: ({ outputs: [y, s] }, [dy]) => [mul(dy!, add(s!, mul(y!, sub(1, s!))))],
+  // y = x P(x), P the normal distribution: dy/dx = P(x) + x p(x), p its density.
+  Gelu: ({ inputs: [x], outputs: [, cdf] }, [dy]) => {
+    const density = mul(exp(mul(mul(x!, x!), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+    return [mul(dy!, add(cdf!, mul(x!, density)))];
+  },
+  // y = x (1 + t) / 2, t = tanh(u), u = c (x + a x^3): dy/dx = (1 + t) / 2 + x (1 - t^2) u' / 2.
+  GeluTanh: ({ inputs: [x], outputs: [, t] }, [dy]) => {
+    const c = Math.sqrt(2 / Math.PI);
+    const slope = add(mul(mul(x!, x!), 3 * 0.044715 * c), c);
+    const inner = mul(mul(x!, sub(1, mul(t!, t!))), slope);
+    return [mul(dy!, mul(add(add(t!, 1), inner), 0.5))];
+  },
+};
+
+function negated(value: Value): Value {
+  const bytes = value.graph.constants.get(value);
+  if (!bytes || value.dtype !== 'float32') return neg(value);
+  const data = new Float32Array(bytes.slice().buffer).map((v) => -v);
+  return value.graph.constant(data, 'float32', value.shape);
+}
