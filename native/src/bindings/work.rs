@@ -7,25 +7,23 @@ use napi::{Env, JsError, Task};
 use super::error::Code;
 use crate::error::{Error, Result};
 
-pub struct Work<T, F> {
-    run: Option<F>,
+pub struct Work<T> {
+    run: Option<Box<dyn FnOnce() -> Result<T> + Send>>,
     error: Option<Error>,
-    value: std::marker::PhantomData<fn() -> T>,
 }
 
 /// Runs `work` off the event loop. The closure owns what it needs (an `Arc` of the object it was called on, say).
-pub fn spawn<T, F>(work: F) -> AsyncTask<Work<T, F>>
+/// Say `ts_return_type` in the attribute of the function that returns this: the macro can't read the type.
+pub fn spawn<T>(work: impl FnOnce() -> Result<T> + Send + 'static) -> AsyncTask<Work<T>>
 where
     T: ToNapiValue + TypeName + Send + 'static,
-    F: FnOnce() -> Result<T> + Send,
 {
-    AsyncTask::new(Work { run: Some(work), error: None, value: std::marker::PhantomData })
+    AsyncTask::new(Work { run: Some(Box::new(work)), error: None })
 }
 
-impl<T, F> Task for Work<T, F>
+impl<T> Task for Work<T>
 where
     T: ToNapiValue + TypeName + Send + 'static,
-    F: FnOnce() -> Result<T> + Send,
 {
     type Output = T;
     type JsValue = T;

@@ -263,7 +263,9 @@ mod tests {
         let bits = |threads| {
             let (weights, adam) = run(threads, Options { ema: Some(0.9), ..options() }, 4);
             let mut all: Vec<u32> = weights.iter().flatten().map(|x| x.to_bits()).collect();
-            all.extend(adam.slots().iter().flat_map(|s| s.first.iter().chain(&s.second).chain(&s.ema)).map(|x| x.to_bits()));
+            all.extend(
+                adam.slots().iter().flat_map(|s| s.first.iter().chain(&s.second).chain(&s.ema)).map(|x| x.to_bits()),
+            );
             all
         };
         let one = bits(1);

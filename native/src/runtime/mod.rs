@@ -1,1 +1,7 @@
-//! Graph and batch to gradients: the only room that knows ort.
+//! A graph, weights and a batch enter, gradients and updated weights leave. The only room that knows ONNX Runtime.
+
+pub mod graph;
+pub mod library;
+pub mod philox;
+pub mod tensor;
+pub mod trainer;
