@@ -2,6 +2,7 @@
 //! each room knows only the rooms above it, and only `bindings` knows Node.
 
 pub mod error;
+pub mod lock;
 pub mod progress;
 
 pub mod text;

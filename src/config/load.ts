@@ -22,25 +22,31 @@ export interface Loaded<T> {
 
 /**
  * Use strict objects in the schema (`z.strictObject`), so that unknown keys are errors.
- * @param overrides `key=value` each; keys are paths with dots (`optimizer.lr=3e-4`), values are YAML (`[0.9, 0.95]`).
+ * @param options.overrides `key=value` each; keys are paths with dots (`optimizer.lr=3e-4`), values YAML (`[0.9, 0.95]`).
+ * @param options.prepare fills in, before the check, what stands implied in the file.
  * @throws `config` for what is wrong in the file or an override, `input` where the file can't be read.
  */
 export async function loadYaml<S extends z.ZodType>(
   path: string,
   schema: S,
-  overrides: string[] = [],
+  options: { overrides?: string[]; prepare?: (given: unknown) => void } = {},
 ): Promise<Loaded<z.output<S>>> {
   const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     const message = cause.code === 'ENOENT' ? `no such file: ${path}` : `can't read ${path}: ${cause.message}`;
     throw new MillraceError('input', message, { hint: 'check the path', cause });
   });
-  return parseConfig(text, { path, schema, overrides });
+  return parseConfig(text, { path, schema, ...options });
 }
 
 /** The same from text; `path` is the name in messages. */
 export function parseConfig<S extends z.ZodType>(
   text: string,
-  { path, schema, overrides = [] }: { path: string; schema: S; overrides?: string[] },
+  {
+    path,
+    schema,
+    overrides = [],
+    prepare,
+  }: { path: string; schema: S; overrides?: string[]; prepare?: (given: unknown) => void },
 ): Loaded<z.output<S>> {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
@@ -52,6 +58,7 @@ export function parseConfig<S extends z.ZodType>(
   const given: unknown = document.toJS() ?? {};
   const set = new Map<string, Path>();
   for (const override of overrides) set.set(override, apply(given, override));
+  prepare?.(given);
 
   const result = schema.safeParse(given);
   if (result.success) return { config: result.data, given, text };
@@ -111,9 +118,10 @@ function explain(
       return { path: [...path, key], message: `unknown key '${key}'${where}`, hint };
     });
   }
-  if (issue.code === 'invalid_value') {
+  const choices = issue.code === 'invalid_value' ? issue.values : (issue as { options?: unknown[] }).options;
+  if (choices) {
     const value = at(given, path);
-    const options = issue.values.map(String);
+    const options = choices.map(String);
     const guess = typeof value === 'string' ? nearest(value, options) : undefined;
     const one = options.length === 1 ? options[0]! : `one of ${options.join(', ')}`;
     const message =

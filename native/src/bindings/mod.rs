@@ -3,5 +3,6 @@
 pub mod error;
 pub mod optim;
 pub mod runtime;
+pub mod lock;
 pub mod task;
 pub mod work;
