@@ -5,4 +5,5 @@ pub mod optim;
 pub mod runtime;
 pub mod lock;
 pub mod task;
+pub mod vocab;
 pub mod work;

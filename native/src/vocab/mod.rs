@@ -1,1 +1,6 @@
 //! Text to vocabulary: counting, BPE, WordPiece.
+
+pub mod alphabet;
+pub mod bpe;
+pub mod count;
+pub mod files;

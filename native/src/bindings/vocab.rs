@@ -1,0 +1,57 @@
+//! Vocabulary training for Node: options in, a tokenizer.json and figures out.
+
+use std::path::PathBuf;
+
+use napi::bindgen_prelude::AsyncTask;
+use napi_derive::napi;
+
+use super::task::Task;
+use super::work::{Work, spawn};
+use crate::error::Error;
+use crate::text::split::Splitter;
+use crate::vocab::{bpe, count, files};
+
+#[napi(object)]
+pub struct VocabOptions {
+    pub files: Vec<String>,
+    pub split: String,
+    pub vocab_size: u32,
+    pub special_tokens: Vec<String>,
+    pub min_frequency: u32,
+}
+
+#[napi(object)]
+pub struct TrainedVocab {
+    pub tokenizer: String,
+    pub size: u32,
+    pub merges: u32,
+    pub words: f64,
+    pub distinct_words: f64,
+    pub bytes: f64,
+}
+
+#[napi(ts_return_type = "Promise<TrainedVocab>")]
+pub fn train_vocab(task: &Task, options: VocabOptions) -> AsyncTask<Work<TrainedVocab>> {
+    let progress = task.progress.clone();
+    spawn(move || {
+        let splitter = Splitter::from_name_or_pattern(&options.split)?;
+        let paths: Vec<PathBuf> = options.files.iter().map(PathBuf::from).collect();
+        let words = count::count_files(&paths, &splitter, &progress)?;
+        let options = bpe::BpeOptions {
+            vocab_size: options.vocab_size as usize,
+            special_tokens: options.special_tokens,
+            min_frequency: options.min_frequency.into(),
+        };
+        let trained = bpe::train(&words, &options, &progress)?;
+        let tokenizer = serde_json::to_string(&files::bpe_json(&trained, &splitter))
+            .map_err(|error| Error::internal(format!("tokenizer.json can't be written: {error}")))?;
+        Ok(TrainedVocab {
+            tokenizer,
+            size: trained.tokens.len() as u32,
+            merges: trained.merges.len() as u32,
+            words: words.total as f64,
+            distinct_words: words.len() as f64,
+            bytes: words.bytes as f64,
+        })
+    })
+}
