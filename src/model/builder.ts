@@ -98,6 +98,7 @@ export class ProgramBuilder {
       this.outputs.set(term.correct, sum(mul(hit, counted)));
     }
     if (weight !== 1) term.weight = weight;
+    if (this.inputs.includes(labels)) term.labels = labels.name;
     this.losses.push({ ...term, value: this.outputs.get(term.output)! });
   }
 

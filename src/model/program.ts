@@ -41,6 +41,8 @@ export interface LossTerm {
   output: string;
   scale: string;
   count: string;
+  /** The batch input whose entries that are not negative are the items counted. */
+  labels?: string;
   /** Factor already in `output` (lambda of GPT's fine-tuning objective, say); 1 when absent. */
   weight?: number;
   /** Scalar float32 output: how many of the counted items the model got right; in evaluation programs. */

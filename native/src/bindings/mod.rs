@@ -1,9 +1,9 @@
 //! The only room that knows Node: each file here puts a thin napi layer over one room of the crate.
 
 pub mod error;
+pub mod lock;
 pub mod optim;
 pub mod runtime;
-pub mod lock;
 pub mod task;
 pub mod vocab;
 pub mod work;

@@ -44,13 +44,8 @@ fn philox(mut c: [[u32; LANES]; 4], key: u64) -> [[u32; LANES]; 4] {
 /// The words of blocks `first .. first + LANES` of a stream: word `w` of block `b` at `[w][b - first]`.
 #[inline(always)]
 fn blocks(stream: Stream, first: u32) -> [[u32; LANES]; 4] {
-    let mut counter = [[0u32; LANES]; 4];
-    for i in 0..LANES {
-        counter[0][i] = first.wrapping_add(i as u32);
-        counter[1][i] = stream.upper[0];
-        counter[2][i] = stream.upper[1];
-        counter[3][i] = stream.upper[2];
-    }
+    let [a, b, c] = stream.upper;
+    let counter = [std::array::from_fn(|i| first.wrapping_add(i as u32)), [a; LANES], [b; LANES], [c; LANES]];
     philox(counter, stream.key)
 }
 
@@ -111,11 +106,10 @@ pub enum Init {
 /// Fills a tensor, threaded; the same values for any thread count.
 pub fn fill(out: &mut [f32], init: Init, stream: Stream) {
     out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, chunk)| {
-        let mut at = (i * CHUNK / 2) as u32;
-        for pair in chunk.chunks_mut(2) {
+        let first = (i * CHUNK / 2) as u32;
+        for (at, pair) in (first..).zip(chunk.chunks_mut(2)) {
             let values = draw_pair(init, stream, at);
             pair.copy_from_slice(&values[..pair.len()]);
-            at += 1;
         }
     });
 }
