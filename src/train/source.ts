@@ -1,0 +1,31 @@
+/** What the loop trains on and what it evaluates: batches by program input, programs by batch shape. */
+import type { Parameter, Program } from '../model/program.ts';
+import type { Feeds } from './session.ts';
+
+/** Sizes that decide a program: batchSize, seqLen, and whatever a family adds. */
+export type BatchShape = Record<string, number>;
+
+export interface TrainBatch {
+  feeds: Feeds;
+  shape: BatchShape;
+  /** Tokens of the batch, padding included. */
+  tokens: number;
+  /** Give it back to `train` to go on after this batch. JSON. */
+  cursor: unknown;
+}
+
+export interface BatchSource {
+  /** Endless; from the start, or after the batch that the cursor came with. */
+  train(cursor?: unknown): AsyncIterable<TrainBatch>;
+  /** Once through, always in the same order. Undefined where there is no validation split. */
+  validation?: (() => AsyncIterable<TrainBatch>) | undefined;
+  /** Bytes of text for each counted token of the validation split, for bits a byte. */
+  bytesPerToken?: number | undefined;
+}
+
+/** A model seen by the loop. */
+export interface ProgramSource {
+  parameters: Parameter[];
+  training(shape: BatchShape): Program;
+  evaluation(shape: BatchShape): Program;
+}

@@ -1,0 +1,404 @@
+/**
+ * Programs, batches and a recipe in, a trained model in a run folder out: the loop, with its schedule, validation,
+ * checkpoints, exact resume and stops. Knows no model family and no dataset format.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MillraceError } from '../errors.ts';
+import type { Program } from '../model/program.ts';
+import type { Watch } from '../progress.ts';
+import {
+  type LoopState,
+  listCheckpoints,
+  loadCheckpoint,
+  newestCheckpoint,
+  saveCheckpoint,
+  tidyCheckpoints,
+  verifyCheckpoint,
+} from './checkpoint.ts';
+import { evaluateBatches, ProgramCache } from './evaluate.ts';
+import type { StepEvent, TrainEvent } from './events.ts';
+import { MetricsFile } from './metrics.ts';
+import type { LoopRecipe } from './recipe.ts';
+import { learningRate } from './schedule.ts';
+import { Session, type StepResult } from './session.ts';
+import type { BatchSource, ProgramSource, TrainBatch } from './source.ts';
+import { LossWatch } from './watch.ts';
+
+export interface SampleContext {
+  session: Session;
+  step: number;
+  signal: AbortSignal | undefined;
+}
+
+export interface TrainerOptions extends Watch {
+  programs: ProgramSource;
+  data: BatchSource;
+  recipe: LoopRecipe;
+  /** The run folder. */
+  out: string;
+  /** `auto`: go on from the newest whole checkpoint, or start afresh where there is none. A path: from that one. */
+  resume?: string | undefined;
+  /** A .safetensors file to start from instead of drawn weights. */
+  weights?: string | undefined;
+  threads?: number | undefined;
+  /** Stop early, after this many updates. */
+  maxSteps?: number | undefined;
+  /** What makes a run another run: compared on resume. */
+  identity?: Record<string, unknown> | undefined;
+  /** Measured by the caller; `utilisation` is left out where it is not given. */
+  peakFlops?: number | undefined;
+  /** Texts to keep, called every `sample_every` updates. */
+  sample?: ((context: SampleContext) => Promise<string[]>) | undefined;
+  onEvent?: ((event: TrainEvent) => void) | undefined;
+}
+
+export interface TrainResult {
+  step: number;
+  /** Of the last update and the last validation. */
+  loss: number;
+  validationLoss: number | undefined;
+  checkpoint: string;
+}
+
+/**
+ * @throws `cancelled` after a checkpoint was saved, where the signal was aborted; `failed` where the loss is not finite or
+ * stays high; `corrupt` where the checkpoint to resume from is damaged; `config` where it is of another run.
+ */
+export async function trainPrograms(options: TrainerOptions): Promise<TrainResult> {
+  const run = await Run.start(options);
+  try {
+    return await run.loop();
+  } finally {
+    await run.close();
+  }
+}
+
+const fresh = (identity: Record<string, unknown>): LoopState => ({
+  step: 0,
+  updates: 0,
+  tokens: 0,
+  cursor: null,
+  meanLoss: null,
+  bestLoss: null,
+  seconds: 0,
+  identity,
+});
+
+class Run {
+  private readonly options: TrainerOptions;
+  private readonly session: Session;
+  private readonly state: LoopState;
+  private readonly metrics: MetricsFile;
+  private readonly checkpoints: string;
+  private readonly training: ProgramCache;
+  private readonly evaluation: ProgramCache;
+  private readonly watch: LossWatch;
+  private readonly resumedFrom: string | undefined;
+  private validationLoss: number | undefined;
+  private lastLoss = Number.NaN;
+  private readonly began = performance.now();
+  private readonly secondsBefore: number;
+
+  private constructor(
+    options: TrainerOptions,
+    at: { session: Session; state: LoopState; metrics: MetricsFile; checkpoints: string; resumedFrom?: string },
+  ) {
+    const { programs, recipe } = options;
+    this.options = options;
+    this.session = at.session;
+    this.state = at.state;
+    this.metrics = at.metrics;
+    this.checkpoints = at.checkpoints;
+    this.resumedFrom = at.resumedFrom;
+    this.secondsBefore = at.state.seconds;
+    this.training = new ProgramCache(at.session, (shape) => programs.training(shape));
+    this.evaluation = new ProgramCache(at.session, (shape) => programs.evaluation(shape));
+    this.watch = new LossWatch(recipe.training, at.state.meanLoss);
+  }
+
+  static async start(options: TrainerOptions): Promise<Run> {
+    const { recipe, out, programs, threads } = options;
+    const { optimizer, training } = recipe;
+    const checkpoints = join(out, 'checkpoints');
+    await mkdir(checkpoints, { recursive: true });
+    await tidyCheckpoints(checkpoints);
+    if (options.resume === undefined && (await listCheckpoints(checkpoints)).length > 0) {
+      throw new MillraceError('config', `${out} holds checkpoints of an earlier run`, {
+        hint: 'go on with --resume auto, or train into another folder',
+      });
+    }
+
+    const parameters = optimizer.decay_all
+      ? programs.parameters.map((parameter) => ({ ...parameter, decay: true }))
+      : programs.parameters;
+    const session = Session.create({ parameters, threads });
+    session.optimize({
+      betas: optimizer.betas,
+      eps: optimizer.eps,
+      weightDecay: optimizer.weight_decay,
+      amsgrad: optimizer.amsgrad,
+      ema: optimizer.ema,
+    });
+    const identity = { seed: training.seed, threads: session.threads, ...options.identity };
+    const { found, refused } = await findCheckpoint(checkpoints, options.resume);
+    const warnings = found ? compareIdentity(found, identity) : [];
+    const state = found ? { ...found.state, identity } : fresh(identity);
+    if (found) await loadCheckpoint(found.path, session, state);
+    else if (options.weights) await session.loadWeights(options.weights);
+    else await session.init(training.seed);
+
+    const metrics = await MetricsFile.open(join(out, 'metrics.jsonl'), { from: state.step });
+    const run = new Run(options, { session, state, metrics, checkpoints, ...(found && { resumedFrom: found.path }) });
+    const going = found ? `going on from ${found.path}` : 'starting afresh';
+    for (const message of refused) run.emit({ type: 'warning', step: state.step, message: `${message}; ${going}` });
+    for (const message of warnings) run.emit({ type: 'warning', step: state.step, message });
+    return run;
+  }
+
+  private emit(event: TrainEvent): void {
+    this.metrics.write(event);
+    this.options.onEvent?.(event);
+  }
+
+  async loop(): Promise<TrainResult> {
+    const { recipe, data, maxSteps, signal } = this.options;
+    const { training } = recipe;
+    const last = Math.min(training.steps, maxSteps ?? training.steps);
+    const reader = microBatches(data.train(this.state.cursor ?? undefined), training.accumulation);
+    try {
+      // The next micro-batches are read while the runtime works on the present ones.
+      let next = ahead(reader.next());
+      let before = performance.now();
+      let started = false;
+      while (this.state.step < last) {
+        if (signal?.aborted) return await this.stop();
+        const { value: micros } = await next;
+        if (!micros) throw new MillraceError('input', 'the training data ended');
+        if (!started) {
+          await this.announce(micros);
+          started = true;
+          before = performance.now();
+        }
+        const step = this.state.step;
+        const lr = learningRate(recipe.schedule, { step, steps: training.steps, lr: recipe.optimizer.lr });
+        const loaded = await Promise.all(
+          micros.map(async ({ shape, feeds }) => ({ loaded: await this.training.get(shape), feeds })),
+        );
+        const running = this.session.step(loaded, {
+          lr,
+          maxNorm: recipe.optimizer.clip ?? undefined,
+          seed: training.seed,
+          step,
+        });
+        next = ahead(reader.next());
+        const result = await running;
+        const now = performance.now();
+        this.finishStep(micros, result, { lr, ms: now - before, programs: loaded.map(({ loaded }) => loaded.program) });
+        before = now;
+        if (await this.between(last)) before = performance.now();
+      }
+    } finally {
+      await reader.return(undefined);
+    }
+    return this.end('finished');
+  }
+
+  private async announce(micros: TrainBatch[]): Promise<void> {
+    const { programs, recipe, peakFlops } = this.options;
+    const loaded = await Promise.all(micros.map(({ shape }) => this.training.get(shape)));
+    const flops = flopsOf(loaded.map(({ program }) => program));
+    this.emit({
+      type: 'start',
+      time: new Date().toISOString(),
+      step: this.state.step,
+      steps: recipe.training.steps,
+      parameters: programs.parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+      tokensPerStep: micros.reduce((sum, { tokens }) => sum + tokens, 0),
+      threads: this.session.threads,
+      device: 'cpu',
+      ...(flops !== undefined && { flopsPerStep: flops }),
+      ...(peakFlops !== undefined && { peakFlops }),
+      ...(this.resumedFrom !== undefined && { resumedFrom: this.resumedFrom }),
+    });
+  }
+
+  /** Bookkeeping of one update; throws where the loss tells to stop. */
+  private finishStep(
+    micros: TrainBatch[],
+    result: StepResult,
+    { lr, ms, programs }: { lr: number; ms: number; programs: Program[] },
+  ): void {
+    const { state, options } = this;
+    const { steps, log_every } = options.recipe.training;
+    const tokens = micros.reduce((sum, batch) => sum + batch.tokens, 0);
+    const loss = result.losses.reduce((a, b) => a + b, 0);
+    state.step += 1;
+    state.updates = this.session.updates;
+    state.tokens += tokens;
+    state.cursor = micros.at(-1)?.cursor ?? null;
+    this.lastLoss = loss;
+    const names = programs[0]?.losses.map(({ name }) => name) ?? [];
+    const flops = flopsOf(programs);
+    const verdict = this.watch.see(loss, result.applied);
+    state.meanLoss = this.watch.mean;
+    if (state.step % log_every === 0 || state.step === 1 || state.step === steps || !result.applied || verdict) {
+      const event: StepEvent = {
+        type: 'step',
+        step: state.step,
+        loss,
+        ...(names.length > 1 && { losses: Object.fromEntries(names.map((name, t) => [name, result.losses[t] ?? 0])) }),
+        lr,
+        gradNorm: result.gradNorm,
+        tokens: state.tokens,
+        tokensPerSecond: (1000 * tokens) / ms,
+        ms,
+        runMs: result.runMs,
+        optimizerMs: result.optimizerMs,
+        ...(options.peakFlops && flops && { utilisation: flops / (ms / 1000) / options.peakFlops }),
+        ...(!result.applied && { skipped: true as const }),
+      };
+      this.emit(event);
+    }
+    options.onProgress?.({ phase: 'train', done: state.step, total: steps, unit: 'steps' });
+    if (verdict) {
+      throw new MillraceError('failed', `step ${state.step}: ${verdict}`, {
+        hint: 'lower the learning rate or lengthen the warmup; the last checkpoint is from before',
+      });
+    }
+  }
+
+  /** Validation, samples and checkpoints that are due. True where any was. */
+  private async between(last: number): Promise<boolean> {
+    const { recipe, data, sample, signal } = this.options;
+    const { validate_every, checkpoint_every, sample_every } = recipe.training;
+    const { step } = this.state;
+    const due = (every: number | undefined) => every !== undefined && step % every === 0;
+    const atEnd = step === last;
+    let did = false;
+    if (data.validation && (due(validate_every) || atEnd)) {
+      await this.validate();
+      did = true;
+    }
+    if (sample && (due(sample_every) || (atEnd && sample_every !== undefined))) {
+      for (const text of await sample({ session: this.session, step, signal }))
+        this.emit({ type: 'sample', step, text });
+      did = true;
+    }
+    if (due(checkpoint_every) && !atEnd) {
+      await this.checkpoint();
+      did = true;
+    }
+    return did;
+  }
+
+  private async validate(): Promise<void> {
+    const { recipe, data } = this.options;
+    if (!data.validation) return;
+    const start = performance.now();
+    const averaged = recipe.optimizer.ema !== undefined;
+    if (averaged) this.session.swapAverage();
+    try {
+      const { losses, accuracy, ...rest } = await evaluateBatches({
+        session: this.session,
+        programs: this.evaluation,
+        batches: data.validation(),
+        limit: recipe.training.validation_batches,
+        bytesPerToken: data.bytesPerToken,
+      });
+      this.validationLoss = rest.loss;
+      this.state.bestLoss = Math.min(this.state.bestLoss ?? Number.POSITIVE_INFINITY, rest.loss);
+      this.emit({
+        type: 'validation',
+        step: this.state.step,
+        ...rest,
+        ...(Object.keys(losses).length > 1 && { losses }),
+        ...(Object.keys(accuracy).length > 0 && { accuracy }),
+        ms: performance.now() - start,
+      });
+    } finally {
+      if (averaged) this.session.swapAverage();
+    }
+  }
+
+  private async checkpoint(): Promise<string> {
+    const start = performance.now();
+    this.state.seconds = this.secondsBefore + (start - this.began) / 1000;
+    const path = await saveCheckpoint(this.checkpoints, { session: this.session, state: this.state });
+    await tidyCheckpoints(this.checkpoints, { keep: this.options.recipe.training.keep });
+    this.emit({ type: 'checkpoint', step: this.state.step, path, ms: performance.now() - start });
+    return path;
+  }
+
+  private async stop(): Promise<never> {
+    const { checkpoint } = await this.end('stopped');
+    throw new MillraceError('cancelled', `training was stopped after step ${this.state.step}, saved as ${checkpoint}`, {
+      hint: 'go on with --resume auto',
+    });
+  }
+
+  private async end(reason: 'finished' | 'stopped'): Promise<TrainResult> {
+    const [newest] = await listCheckpoints(this.checkpoints);
+    const saved = newest?.step === this.state.step ? newest.path : undefined;
+    const checkpoint = saved ?? (await this.checkpoint());
+    this.emit({
+      type: 'end',
+      time: new Date().toISOString(),
+      step: this.state.step,
+      reason,
+      seconds: this.secondsBefore + (performance.now() - this.began) / 1000,
+      peakRssMb: Math.round(process.resourceUsage().maxRSS / 1024),
+    });
+    return { step: this.state.step, loss: this.lastLoss, validationLoss: this.validationLoss, checkpoint };
+  }
+
+  close(): Promise<void> {
+    return this.metrics.close();
+  }
+}
+
+/** Of one step; undefined where a program doesn't say. */
+function flopsOf(programs: Program[]): number | undefined {
+  return programs.reduce<number | undefined>(
+    (sum, { flops }) => (sum === undefined || flops === undefined ? undefined : sum + flops),
+    0,
+  );
+}
+
+/** A promise that may fail before anybody waits for it. */
+function ahead<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
+async function* microBatches(
+  batches: AsyncIterable<TrainBatch>,
+  count: number,
+): AsyncGenerator<TrainBatch[], undefined> {
+  let micros: TrainBatch[] = [];
+  for await (const batch of batches) {
+    micros.push(batch);
+    if (micros.length === count) {
+      yield micros;
+      micros = [];
+    }
+  }
+  return undefined;
+}
+
+async function findCheckpoint(folder: string, resume: string | undefined) {
+  if (resume === undefined) return { found: undefined, refused: [] };
+  if (resume === 'auto') return newestCheckpoint(folder);
+  const { state } = await verifyCheckpoint(resume);
+  return { found: { path: resume, state }, refused: [] };
+}
+
+/** Warnings where a resumed run differs in what changes its numbers. */
+function compareIdentity(found: { path: string; state: LoopState }, now: Record<string, unknown>): string[] {
+  return Object.entries(now).flatMap(([key, value]) => {
+    const before = found.state.identity?.[key];
+    const same = JSON.stringify(before) === JSON.stringify(value);
+    if (same) return [];
+    return `${found.path} was made with ${key} ${JSON.stringify(before)}, now it is ${JSON.stringify(value)}: the run will not be the one that an undisturbed run would have been`;
+  });
+}
