@@ -57,6 +57,11 @@ export interface Stage<S extends z.ZodType = z.ZodType> {
   reads?(config: z.output<S>): Promise<string[]>;
   /** Is this output the same for the same inputs? Others (times, throughput) aren't part of the result's hash. Default: all are. */
   deterministic?(path: string): boolean;
+  /** What the stage would be, for --dry-run: a line each. Throws where it could never run. */
+  preview?(about: {
+    config: z.output<S>;
+    inputs: Record<string, { kind: string; config: Record<string, unknown> }>;
+  }): Promise<string[]>;
   run(job: Job<z.output<S>>): Promise<Summary>;
 }
 

@@ -1,0 +1,89 @@
+/** `millrace run`: brings a pipeline's stages up to date and says what it made. */
+import type { RunEvent } from '../../pipeline/run.ts';
+import { action, type Call, collect, type Define } from '../command.ts';
+import { duration, table } from '../format.ts';
+import { describeRun, oneLine } from '../summary.ts';
+
+interface Options {
+  from?: string;
+  only?: string;
+  force?: boolean;
+  dryRun?: boolean;
+  set: string[];
+}
+
+const define: Define = (command) => {
+  command
+    .argument('<pipeline>', 'a YAML file, or the name of a pipeline that comes along')
+    .argument('[stages...]', 'only these stages and those they need')
+    .option('--from <stage>', 'begin with this stage; take those above it as they are')
+    .option('--only <stage>', 'this stage alone; take those above it as they are')
+    .option('--force', 'run the chosen stages even where they are fresh')
+    .option('--dry-run', 'print what would run, and what it would be; write nothing')
+    .option(
+      '--set <key=value>',
+      'override a key of the file, such as stages.train.maxSteps=10 (may be repeated)',
+      collect,
+      [],
+    )
+    .action(
+      action(async (call, path: string, targets: string[], options: Options) => {
+        const [{ loadPipeline }, { runPipeline }, { runSweep }, { stages }] = await Promise.all([
+          import('../../pipeline/load.ts'),
+          import('../../pipeline/run.ts'),
+          import('../../pipeline/sweep.ts'),
+          import('../../pipeline/stages/index.ts'),
+        ]);
+        const pipeline = await loadPipeline(path, { stages, overrides: options.set });
+        const choice = { targets, from: options.from, only: options.only, force: options.force };
+        if (options.dryRun) {
+          const { dryRun } = await import('../../pipeline/preview.ts');
+          const preview = await dryRun(pipeline, choice);
+          return { data: preview, text: describePreview(preview) };
+        }
+        const run = { ...choice, ...call.watch, onEvent: narrate(call) };
+        if (Object.keys(pipeline.sweep).length > 0) {
+          const result = await runSweep(path, { stages, overrides: options.set, run });
+          const rows = result.points.map(({ values, figures }) => [
+            ...Object.values(values).map(String),
+            ...Object.values(figures),
+          ]);
+          const head = [...Object.keys(pipeline.sweep), ...Object.keys(result.points[0]?.figures ?? {})];
+          return { data: result, text: `${table([head, ...rows])}\n\nwrote ${result.path}` };
+        }
+        const result = await runPipeline(pipeline, run);
+        return { data: { pipeline: pipeline.name, ...result }, text: describeRun(pipeline, result, call.output) };
+      }),
+    );
+};
+export default define;
+
+/** Stages as they begin and end, on stderr. */
+function narrate({ output }: Call): (event: RunEvent) => void {
+  return (event) => {
+    if (output.json) output.event({ ...event });
+    else if (event.type === 'stage-fresh')
+      output.note(`${output.style('green', '✓', process.stderr)} ${event.stage}: fresh`);
+    else if (event.type === 'stage-start')
+      output.note(`${output.style('cyan', '▸', process.stderr)} ${event.stage}: ${event.reasons.join('; ')}`);
+    else if (event.type === 'stage-end') {
+      const how = event.adopted ? 'taken over' : duration(event.seconds);
+      output.note(`${output.style('green', '✓', process.stderr)} ${event.stage}: ${oneLine(event.summary)} (${how})`);
+    }
+  };
+}
+
+function describePreview({
+  stages,
+}: {
+  stages: { stage: string; action: string; reasons: string[]; notes: string[] }[];
+}): string {
+  return stages
+    .map(({ stage, action: what, reasons, notes }) =>
+      [
+        `${stage}: ${what}${reasons.length > 0 ? ` (${reasons.join('; ')})` : ''}`,
+        ...notes.map((note) => `  ${note}`),
+      ].join('\n'),
+    )
+    .join('\n');
+}
