@@ -2,10 +2,10 @@
 /** The command line in, an exit code out. Loads only the verb that is called. */
 import { Command, CommanderError } from 'commander';
 import { exitCode, MillraceError } from '../errors.ts';
+import { version } from '../version.ts';
 import { explain } from './explain.ts';
 import { Output } from './output.ts';
 import { verbs } from './registry.ts';
-import { version } from './version.ts';
 
 /** Runs one command line (without `node` and the script) and resolves to its exit code. */
 async function main(argv: string[]): Promise<number> {
