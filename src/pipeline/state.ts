@@ -1,7 +1,8 @@
 /** What a run folder knows about its stages, kept in pipeline.json beside their results. */
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { writeWhole } from '../atomic.ts';
 import { MillraceError } from '../errors.ts';
 import type { Seen } from './hash.ts';
 import type { Summary } from './stage.ts';
@@ -64,18 +65,4 @@ export async function readState(dir: string): Promise<State> {
 
 export async function writeState(dir: string, state: State): Promise<void> {
   await writeWhole(join(dir, 'pipeline.json'), `${JSON.stringify(state, undefined, 1)}\n`);
-}
-
-/** Writes under a temporary name, syncs and renames: a reader sees the old file or the new one, never half of one. */
-export async function writeWhole(path: string, data: string | Uint8Array): Promise<void> {
-  await mkdir(join(path, '..'), { recursive: true });
-  const temporary = `${path}.tmp`;
-  const file = await open(temporary, 'w');
-  try {
-    await file.writeFile(data);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
 }

@@ -1,9 +1,9 @@
 /** A pipeline with a sweep in; one run folder a combination of values, and a table that compares them, out. */
 import { join } from 'node:path';
+import { writeWhole } from '../atomic.ts';
 import { loadPipeline } from './load.ts';
 import { type RunOptions, type RunResult, runPipeline } from './run.ts';
 import type { Stage } from './stage.ts';
-import { writeWhole } from './state.ts';
 
 export interface SweepResult {
   /** Where the table lies, as JSON. */
