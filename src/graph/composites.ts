@@ -6,6 +6,7 @@ import {
   add,
   cast,
   erf,
+  gather,
   gatherElements,
   layerNormParts,
   logSoftmax,
@@ -86,4 +87,14 @@ export function crossEntropy(
     return [neg(mul(picked, weights)), logProbs];
   };
   return logits.graph.define('CrossEntropy', [logits, labels, weights], body, { smoothing: { float: smoothing } })[0]!;
+}
+
+/**
+ * Rows of `table` [count, width] for int32 ids of any shape. Places where the id is `padding` teach the table nothing
+ * (the `padding_idx` of PyTorch).
+ */
+export function embed(table: Value, ids: Value, padding?: number | null): Value {
+  if (padding === undefined || padding === null) return gather(table, ids);
+  const attributes = { padding: { int: padding } };
+  return table.graph.define('Embedding', [table, ids], () => [gather(table, ids)], attributes)[0]!;
 }

@@ -4,6 +4,7 @@ import {
   argmax,
   cast,
   crossEntropy,
+  type Dim,
   type DType,
   equal,
   Graph,
@@ -36,8 +37,6 @@ export interface LossOptions {
   smoothing?: number;
   /** Factor on the term, such as lambda. */
   weight?: number;
-  /** Put out the number of right answers too. */
-  accuracy?: boolean;
 }
 
 export class ProgramBuilder {
@@ -57,18 +56,27 @@ export class ProgramBuilder {
   }
 
   /** A float32 parameter under its Hugging Face name. Asked for again (tied weights), the same value. */
-  parameter(name: string, shape: number[], init: Init): Value {
+  parameter(name: string, shape: number[], init: Init, { buffer = false } = {}): Value {
     const known = this.values.get(name);
     if (known) return known;
     const value = this.graph.input(name, 'float32', shape);
     this.values.set(name, value);
-    const frozen = !this.trainable(name);
-    this.parameters.push({ name, shape, init, decay: shape.length >= 2, ...(frozen && { frozen }) });
+    const frozen = buffer || !this.trainable(name);
+    this.parameters.push({
+      name,
+      shape,
+      init,
+      decay: shape.length >= 2 && !buffer,
+      ...(frozen && { frozen }),
+      ...(buffer && { buffer }),
+    });
     return value;
   }
 
-  /** A batch input. */
+  /** A batch input. Asked for again, the same value. */
   input(name: string, dtype: DType & EdgeType, shape: Shape): Value {
+    const known = this.inputs.find((value) => value.name === name);
+    if (known) return known;
     const value = this.graph.input(name, dtype, shape);
     this.inputs.push(value);
     return value;
@@ -82,8 +90,11 @@ export class ProgramBuilder {
     return mul(x, this.graph.input(name, 'float32', x.shape));
   }
 
-  /** Adds the term `name`: cross-entropy summed over the counted rows, times the scalar input `scale.<name>`. */
-  loss(name: string, { logits, labels, smoothing = 0, weight = 1, accuracy = false }: LossOptions): void {
+  /**
+   * Adds the term `name`: cross-entropy summed over the counted rows, times the scalar input `scale.<name>`. Outside
+   * training the number of right answers is put out too.
+   */
+  loss(name: string, { logits, labels, smoothing = 0, weight = 1 }: LossOptions): void {
     const column = reshape(labels, [product(labels.shape), 1]);
     const counted = cast(greaterOrEqual(column, 0), 'float32');
     const scale = this.graph.input(`scale.${name}`, 'float32', []);
@@ -92,7 +103,7 @@ export class ProgramBuilder {
     const term: LossTerm = { name, output: `loss.${name}`, scale: `scale.${name}`, count: `count.${name}` };
     this.outputs.set(term.output, sum(each));
     this.outputs.set(term.count, sum(counted));
-    if (accuracy) {
+    if (!this.training) {
       term.correct = `correct.${name}`;
       const hit = cast(equal(reshape(argmax(logits), column.shape), column), 'float32');
       this.outputs.set(term.correct, sum(mul(hit, counted)));
@@ -102,8 +113,15 @@ export class ProgramBuilder {
     this.losses.push({ ...term, value: this.outputs.get(term.output)! });
   }
 
+  /** Puts a value out under a name of its own. */
   output(name: string, value: Value): void {
     this.outputs.set(name, value);
+  }
+
+  /** Puts out attention weights as [batch, heads, queries, keys]. */
+  attention(name: string, weights: Value, heads: number): void {
+    const [batch, kvHeads, queries, keys] = weights.shape as [Dim, number, number, Dim];
+    this.output(name, reshape(weights, [batch, heads, (queries * kvHeads) / heads, keys]));
   }
 
   /** Ends the recipe: in training the gradient of the sum of all losses by each trained parameter is put out too. */

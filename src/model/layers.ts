@@ -3,7 +3,7 @@
 import { MillraceError } from '../errors.ts';
 import {
   add,
-  gather,
+  embed,
   gelu,
   geluTanh,
   layerNorm,
@@ -13,6 +13,7 @@ import {
   rmsNorm,
   sigmoid,
   silu,
+  slice,
   tanh,
   type Value,
 } from '../graph/index.ts';
@@ -37,16 +38,27 @@ export function linear(b: ProgramBuilder, name: string, x: Value, options: Linea
   return bias ? add(y, b.parameter(`${name}.bias`, [out], zeros)) : y;
 }
 
+export interface EmbeddingOptions {
+  count: number;
+  width: number;
+  init: Init;
+  /** An id whose places do not train the table. */
+  padding?: number | null | undefined;
+}
+
 /** Rows of the table `<name>.weight` [count, width] for int32 ids of any shape. */
-export function embedding(
-  b: ProgramBuilder,
-  name: string,
-  ids: Value,
-  count: number,
-  width: number,
-  init: Init,
-): Value {
-  return gather(b.parameter(`${name}.weight`, [count, width], init), ids);
+export function embedding(b: ProgramBuilder, name: string, ids: Value, options: EmbeddingOptions): Value {
+  const { count, width, init, padding } = options;
+  return embed(b.parameter(`${name}.weight`, [count, width], init), ids, padding);
+}
+
+/** The first `time` rows of the learnt position table `<name>.weight`: [time, width]. */
+export function positionTable(b: ProgramBuilder, name: string, time: number, options: EmbeddingOptions): Value {
+  const { count, width, init } = options;
+  const table = b.parameter(`${name}.weight`, [count, width], init);
+  if (time > count)
+    throw new MillraceError('config', `rows of ${time} tokens do not fit the ${count} positions of ${name}`);
+  return time === count ? table : slice(table, 0, 0, time);
 }
 
 export function layerNormLayer(b: ProgramBuilder, name: string, x: Value, epsilon: number, bias = true): Value {

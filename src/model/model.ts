@@ -1,17 +1,23 @@
 /** What every family offers: a config goes in, its parameter list and the programs that train, score and apply it come out. */
+import { ProgramBuilder } from './builder.ts';
 import type { Parameter, Program } from './program.ts';
 
 export interface ProgramOptions {
   batchSize: number;
+  /** Tokens a row; of the target side in encoder-decoders. */
   seqLen: number;
-  /** Take `position_ids` int32 [batch, time] as an input; 0, 1, 2 .. otherwise. */
+  /** Tokens a row of the source side (`input_ids` of encoder-decoders); `seqLen` by default. */
+  sourceLen?: number;
+  /** Take `position_ids` int32 [batch, time] as an input; 0, 1, 2 .. otherwise. Decoder-only families. */
   positionIds?: boolean;
-  /** Take `segment_ids` int32 [batch, time]: packed documents do not see each other. */
+  /** Take `segment_ids` int32 [batch, time]: packed documents do not see each other. Decoder-only families. */
   segmentIds?: boolean;
-  /** Take `attention_mask` int32 [batch, time], 0 at padding. */
+  /** Take `attention_mask` int32 [batch, time], 0 at padding. On by default but for language models of one side. */
   attentionMask?: boolean;
-  /** Put out `attention.<layer>` [batch, heads, queries, keys]. */
+  /** Put out attention weights [batch, heads, queries, keys]: `attention.<layer>`, `cross_attention.<layer>`, .. */
   attentions?: boolean;
+  /** Put out the encoder's last layer: `encoder` [batch, time, width]. BERT and the encoder-decoders. */
+  hidden?: boolean;
 }
 
 export interface TrainingOptions extends ProgramOptions {
@@ -19,7 +25,15 @@ export interface TrainingOptions extends ProgramOptions {
   trainable?: ((name: string) => boolean) | undefined;
   /** Put out the logits too. */
   logits?: boolean;
+  /** Share of the target spread evenly over the vocabulary; language model terms. */
   labelSmoothing?: number;
+  /**
+   * BERT: masked tokens a row. They come as `masked_positions` and `masked_labels` int32 [batch, maxPredictions] (unused
+   * places: label -100) and only they are projected to the vocabulary. Without it: `labels` int32 [batch, time].
+   */
+  maxPredictions?: number;
+  /** GPT with a classification head: factor of the language model term beside it; 0 (no term) by default. */
+  lambda?: number;
 }
 
 export interface LogitsOptions extends ProgramOptions {
@@ -28,18 +42,48 @@ export interface LogitsOptions extends ProgramOptions {
 }
 
 export interface Model<C = unknown> {
-  config: C;
   family: string;
+  config: C;
   /** In the order of the programs' parameter inputs. */
   parameters: Parameter[];
-  /** Losses, counts and gradients. */
+  /** Losses, counts and gradients; dropout on. */
   trainingProgram(options: TrainingOptions): Program;
-  /** Losses and counts alone, dropout off. */
+  /** Losses, counts and numbers of right answers; dropout off. */
   evaluationProgram(options: TrainingOptions): Program;
-  /** `logits` float32 [batch, time, vocabulary], or [batch, vocabulary] at the last index. */
+  /** `logits` and no loss; float32 [batch, time, vocabulary], or [batch, vocabulary] at the last index. */
   logitsProgram(options: LogitsOptions): Program;
 }
 
+/** What differs between families: how inputs become losses, and how they become logits. */
+export interface Recipe {
+  loss(b: ProgramBuilder, options: TrainingOptions): void;
+  logits(b: ProgramBuilder, options: LogitsOptions): void;
+}
+
+export function makeModel<C extends { family: string }>(config: C, recipe: Recipe): Model<C> {
+  const build = (b: ProgramBuilder, options: TrainingOptions): Program => {
+    recipe.loss(b, options);
+    return b.program();
+  };
+  const sizes = new ProgramBuilder();
+  recipe.loss(sizes, { batchSize: 1, seqLen: 1 });
+  return {
+    family: config.family,
+    config,
+    parameters: sizes.parameters,
+    trainingProgram: (options) => build(new ProgramBuilder({ training: true, trainable: options.trainable }), options),
+    evaluationProgram: (options) => build(new ProgramBuilder(), options),
+    logitsProgram(options) {
+      const b = new ProgramBuilder();
+      recipe.logits(b, options);
+      return b.program();
+    },
+  };
+}
+
+/** How many numbers the parameters hold; tied ones and buffers that are never trained count once and not at all. */
 export function countParameters(parameters: Parameter[]): number {
-  return parameters.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
+  return parameters
+    .filter(({ buffer }) => !buffer)
+    .reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
 }

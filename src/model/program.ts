@@ -29,6 +29,8 @@ export interface Parameter {
   decay: boolean;
   /** Not trained: no backward is built for it. */
   frozen?: boolean;
+  /** Stored with the weights but never trained (Marian's `final_logits_bias`); always frozen. */
+  buffer?: boolean;
 }
 
 /**

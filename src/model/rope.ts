@@ -12,6 +12,13 @@ export interface RopeParameters {
   low_freq_factor?: number;
   high_freq_factor?: number;
   original_max_position_embeddings?: number;
+  beta_fast?: number;
+  beta_slow?: number;
+  attention_factor?: number | null;
+  mscale?: number | null;
+  mscale_all_dim?: number | null;
+  truncate?: boolean;
+  partial_rotary_factor?: number;
 }
 
 export interface RopeConfig {
@@ -20,28 +27,63 @@ export interface RopeConfig {
   parameters?: RopeParameters | null | undefined;
 }
 
-/** Angle per position of each pair of dimensions (i, i + headSize / 2), in radians. */
-export function ropeFrequencies({ headSize, theta, parameters }: RopeConfig): number[] {
+interface Rotation {
+  /** Angle per position of each pair of dimensions (i, i + headSize / 2), in radians. */
+  frequencies: number[];
+  /** Factor on cosine and sine; 1 but for `yarn`. */
+  scale: number;
+}
+
+export function ropeFrequencies({ headSize, theta, parameters }: RopeConfig): Rotation {
   if (headSize % 2 !== 0) throw new MillraceError('config', `rotary positions need an even head size, not ${headSize}`);
+  if (parameters?.partial_rotary_factor !== undefined && parameters.partial_rotary_factor !== 1)
+    throw new MillraceError('config', 'partial_rotary_factor must be 1: every dimension of a head is rotated');
   const plain = Array.from({ length: headSize / 2 }, (_, i) => theta ** ((-2 * i) / headSize));
   const kind = parameters?.rope_type ?? parameters?.type ?? 'default';
-  if (kind === 'default') return plain;
-  const factor = need(parameters, 'factor');
-  if (kind === 'linear') return plain.map((frequency) => frequency / factor);
-  if (kind === 'llama3') {
-    const [low, high] = [need(parameters, 'low_freq_factor'), need(parameters, 'high_freq_factor')];
-    const context = need(parameters, 'original_max_position_embeddings');
-    return plain.map((frequency) => {
-      // Turns over the original context: few turns are slowed by `factor`, many are left, between them a blend.
-      const turns = (context * frequency) / (2 * Math.PI);
-      const blend = Math.min(1, Math.max(0, (turns - low) / (high - low)));
-      return ((1 - blend) * frequency) / factor + blend * frequency;
-    });
+  if (kind === 'default') return { frequencies: plain, scale: 1 };
+  if (kind === 'linear') {
+    const factor = need(parameters, 'factor');
+    return { frequencies: plain.map((frequency) => frequency / factor), scale: 1 };
   }
+  if (kind === 'llama3') return { frequencies: llama3(plain, parameters!), scale: 1 };
+  if (kind === 'yarn') return yarn(plain, theta, parameters!);
   throw new MillraceError('config', `rope_type ${JSON.stringify(kind)} is not supported`, {
-    hint: 'use default, linear or llama3',
+    hint: 'use default, linear, llama3 or yarn',
   });
 }
+
+/** Slow turns are slowed by `factor`, quick ones are left, with a blend between (Llama 3.1). */
+function llama3(plain: number[], parameters: RopeParameters): number[] {
+  const [low, high] = [need(parameters, 'low_freq_factor'), need(parameters, 'high_freq_factor')];
+  const factor = need(parameters, 'factor');
+  const context = need(parameters, 'original_max_position_embeddings');
+  return plain.map((frequency) => {
+    const turns = (context * frequency) / (2 * Math.PI);
+    const blend = clamp((turns - low) / (high - low));
+    return ((1 - blend) * frequency) / factor + blend * frequency;
+  });
+}
+
+/** Peng et al. 2023, section 3.2 (blend over dimensions) and eq. 15 (scale of the scores). */
+function yarn(plain: number[], theta: number, parameters: RopeParameters): Rotation {
+  const { beta_fast: fast = 32, beta_slow: slow = 1, truncate = true } = parameters;
+  const factor = need(parameters, 'factor');
+  const context = need(parameters, 'original_max_position_embeddings');
+  const size = plain.length * 2;
+  const dimensionOf = (turns: number) => (size * Math.log(context / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
+  const low = Math.max(truncate ? Math.floor(dimensionOf(fast)) : dimensionOf(fast), 0);
+  let high = Math.min(truncate ? Math.ceil(dimensionOf(slow)) : dimensionOf(slow), size - 1);
+  if (low === high) high += 0.001;
+  const frequencies = plain.map((frequency, i) => {
+    const slowed = clamp((i - low) / (high - low));
+    return (frequency / factor) * slowed + frequency * (1 - slowed);
+  });
+  const mscale = (weight: number) => (factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1);
+  const { mscale: one, mscale_all_dim: all } = parameters;
+  return { frequencies, scale: parameters.attention_factor ?? (one && all ? mscale(one) / mscale(all) : mscale(1)) };
+}
+
+const clamp = (x: number) => Math.min(1, Math.max(0, x));
 
 function need(parameters: RopeParameters | null | undefined, key: keyof RopeParameters): number {
   const value = parameters?.[key];
@@ -51,14 +93,14 @@ function need(parameters: RopeParameters | null | undefined, key: keyof RopePara
 
 /** Cosine and sine, each float32 [positions, headSize / 2]. */
 export function ropeTables(graph: Graph, positions: number, config: RopeConfig): [Value, Value] {
-  const frequencies = ropeFrequencies(config);
-  const table = (f: (x: number) => number) =>
-    graph.constant(
-      Float32Array.from({ length: positions * frequencies.length }, (_, i) =>
-        f(Math.floor(i / frequencies.length) * frequencies[i % frequencies.length]!),
-      ),
-      'float32',
-      [positions, frequencies.length],
+  const { frequencies, scale } = ropeFrequencies(config);
+  const width = frequencies.length;
+  const table = (f: (angle: number) => number) => {
+    const values = Float32Array.from(
+      { length: positions * width },
+      (_, i) => scale * f(Math.floor(i / width) * frequencies[i % width]!),
     );
+    return graph.constant(values, 'float32', [positions, width]);
+  };
   return [table(Math.cos), table(Math.sin)];
 }

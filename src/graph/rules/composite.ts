@@ -1,6 +1,7 @@
 /** Gradients of the composites: groups of ops whose joint gradient has a shorter form than their parts' (composites.ts). */
-import { add, cast, exp, expand, mul, neg, rotary, scatterAdd, sub, sum } from '../ops.ts';
+import { add, cast, equal, exp, expand, mul, neg, not, reshape, rotary, scatterAdd, sub, sum } from '../ops.ts';
 import type { Value } from '../value.ts';
+import { scatterRows } from './index_ops.ts';
 import { type Rule, unbroadcast } from './rule.ts';
 
 const rowMean = (x: Value) => mul(sum(x, { axes: [-1], keep: true }), 1 / x.size(-1));
@@ -18,6 +19,11 @@ export const composite: Record<string, Rule> = {
     const g = mul(dy!, gain!);
     const dx = mul(sub(g, mul(normal!, rowMean(mul(g, normal!)))), scale!);
     return [dx, unbroadcast(mul(dy!, normal!), gain!.shape), bias && unbroadcast(dy!, bias.shape)];
+  },
+  // As for Gather, with nothing from the places that hold the padding id.
+  Embedding: ({ inputs: [table, ids], attributes }, [dy]) => {
+    const real = cast(not(equal(ids!, (attributes.padding as { int: number }).int)), dy!.dtype);
+    return [scatterRows(table!, ids!, mul(dy!, reshape(real, [...ids!.shape, 1])))];
   },
   // A rotation's transpose turns the other way.
   RotaryEmbedding: ({ inputs: [, cosine, sine, positions], attributes }, [dy]) => [
