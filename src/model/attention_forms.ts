@@ -2,10 +2,11 @@
  * The forms of attention that a text on it goes through, each usable alone: queries, keys and values go in, weighted
  * sums of the values and the weights come out. docs/models.md draws them.
  */
-import { add, matmul, mul, reshape, softmax, sub, tanh, type Value } from '../graph/index.ts';
+import { add, matmul, mul, reshape, slice, softmax, split, sub, tanh, type Value } from '../graph/index.ts';
 import { attend, causalMask } from './attention.ts';
 import type { ProgramBuilder } from './builder.ts';
 import { xavierUniform, zeros } from './init.ts';
+import { linear } from './layers.ts';
 
 export interface Form {
   out: Value;
@@ -68,28 +69,37 @@ export function selfAttention(b: ProgramBuilder, name: string, x: Value, options
   return dotProductAttention(x, x, x, mask);
 }
 
+export interface MultiHeadOptions {
+  heads: number;
+  /** Float [batch or 1, 1, m or 1, n]; see attention.ts. */
+  mask?: Value | undefined;
+  /** Applied to the attention weights, for dropout. */
+  dropout?: (weights: Value) => Value;
+}
+
 /**
  * Several heads, each with its own W_q, W_k, W_v, side by side, then mixed by W_o (Vaswani et al. 2017, section 3.2.2).
- * q [b, m, d], k and v [b, n, d]; `mask` as in attention.ts. Parameters as in torch.nn.MultiheadAttention.
+ * q [b, m, d], k and v [b, n, d] -> out [b, m, d], weights [b, heads, m, n]. Parameters as in torch.nn.MultiheadAttention:
+ * `in_proj_weight` [3 d, d] holds W_q, W_k and W_v one after the other.
  */
 export function multiHeadAttention(
   b: ProgramBuilder,
   prefix: string,
   [q, k, v]: [Value, Value, Value],
-  heads: number,
-  mask?: Value,
+  options: MultiHeadOptions,
 ): Form {
   const width = q.size(-1);
   const init = xavierUniform(width, width);
-  const parts = ['q', 'k', 'v'].map((part) => [
-    b.parameter(`${prefix}${part}_proj.weight`, [width, width], init),
-    b.parameter(`${prefix}${part}_proj.bias`, [width], zeros),
-  ]);
-  const [qp, kp, vp] = [q, k, v].map((x, i) => add(matmul(x, parts[i]![0]!, { transB: true }), parts[i]![1]!));
-  const { out, weights } = attend(qp!, kp!, vp!, { heads, mask });
-  const outWeight = b.parameter(`${prefix}out_proj.weight`, [width, width], init);
-  return {
-    out: add(matmul(out, outWeight, { transB: true }), b.parameter(`${prefix}out_proj.bias`, [width], zeros)),
-    weights,
+  const weight = b.parameter(`${prefix}in_proj_weight`, [3 * width, width], init);
+  const bias = b.parameter(`${prefix}in_proj_bias`, [3 * width], zeros);
+  // Inputs that are the same tensor share one product.
+  const project = (x: Value, from: number, to: number) => {
+    const cut = (value: Value) => (to - from === 3 ? value : slice(value, 0, from * width, to * width));
+    const y = add(matmul(x, cut(weight), { transB: true }), cut(bias));
+    return to - from === 1 ? [y] : split(y, -1, Array<number>(to - from).fill(width));
   };
+  const kv = k === v ? project(k, 1, 3) : [...project(k, 1, 2), ...project(v, 2, 3)];
+  const [qp, kp, vp] = q === k && k === v ? project(q, 0, 3) : [...project(q, 0, 1), ...kv];
+  const { out, weights } = attend(qp!, kp!, vp!, options);
+  return { out: linear(b, `${prefix}out_proj`, out, { out: width, init, bias: true }), weights };
 }

@@ -73,6 +73,13 @@ export class ProgramBuilder {
     return value;
   }
 
+  /** A parameter that is there already. */
+  parameterNamed(name: string): Value {
+    const value = this.values.get(name);
+    if (!value) throw new MillraceError('internal', `there is no parameter ${name}`);
+    return value;
+  }
+
   /** A batch input. Asked for again, the same value. */
   input(name: string, dtype: DType & EdgeType, shape: Shape): Value {
     const known = this.inputs.find((value) => value.name === name);

@@ -4,10 +4,10 @@
  * Parameters under the names that torch.nn.TransformerEncoder and Decoder layers give them.
  */
 import { MillraceError } from '../errors.ts';
-import { add, matmul, mul, slice, split, type Value } from '../graph/index.ts';
-import { attend } from './attention.ts';
+import { add, mul, type Value } from '../graph/index.ts';
+import { multiHeadAttention } from './attention_forms.ts';
 import type { ProgramBuilder } from './builder.ts';
-import { normal, xavierUniform, zeros } from './init.ts';
+import { normal, xavierUniform } from './init.ts';
 import { activation, embedding, layerNormLayer, linear } from './layers.ts';
 import type { Model } from './model.ts';
 import { seq2seqModel } from './seq2seq.ts';
@@ -61,20 +61,12 @@ export function transformer(config: TransformerConfig): Model<TransformerConfig>
     /** Name of the weights as an output, when they are wanted. */
     show: string | undefined;
   }
-  /** W_q, W_k and W_v lie in one weight [3 width, width], one after the other. */
   function attention(b: ProgramBuilder, name: string, x: Value, memory: Value, options: AttentionOptions): Value {
-    const weight = b.parameter(`${name}.in_proj_weight`, [3 * width, width], xavierUniform(width, width));
-    const bias = b.parameter(`${name}.in_proj_bias`, [3 * width], zeros);
-    const project = (input: Value, from: number, to: number) => {
-      const all = to - from === 3;
-      const [w, c] = [weight, bias].map((value) => (all ? value : slice(value, 0, from * width, to * width)));
-      return split(add(matmul(input, w!, { transB: true }), c!), -1, Array(to - from).fill(width));
-    };
-    const [q, k, v] = x === memory ? project(x, 0, 3) : [...project(x, 0, 1), ...project(memory, 1, 3)];
     const dropout = (weights: Value) => b.dropout(weights, config.attention_dropout ?? 0);
-    const { out, weights } = attend(q!, k!, v!, { heads, mask: options.mask, dropout });
+    const settings = { heads, mask: options.mask, dropout };
+    const { out, weights } = multiHeadAttention(b, `${name}.`, [x, memory, memory], settings);
     if (options.show) b.attention(options.show, weights, heads);
-    return linear(b, `${name}.out_proj`, out, { out: width, init: xavierUniform(width, width), bias: true });
+    return out;
   }
 
   function feedForward(b: ProgramBuilder, name: string, x: Value): Value {
