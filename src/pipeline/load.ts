@@ -14,7 +14,7 @@ const NAME = /^[a-z0-9][a-z0-9._-]*$/i;
 export function pipelineSchema(stages: Stage[]) {
   const options = stages.map(({ kind, schema }) =>
     (schema as z.ZodObject).extend({
-      kind: z.literal(kind),
+      uses: z.literal(kind).describe('the kind of stage; its name where left out'),
       from: z
         .record(z.string(), z.string())
         .optional()
@@ -27,7 +27,7 @@ export function pipelineSchema(stages: Stage[]) {
     out: z.string().optional().describe('the run folder (default: runs/<name>)'),
     stages: z.record(
       z.string().regex(NAME, 'must be a plain name'),
-      z.discriminatedUnion('kind', options as unknown as [z.ZodObject<{ kind: z.ZodLiteral }>]),
+      z.discriminatedUnion('uses', options as unknown as [z.ZodObject<{ uses: z.ZodLiteral }>]),
     ),
     sweep: z
       .record(z.string(), z.array(z.unknown()).min(1))
@@ -45,11 +45,11 @@ export async function loadPipeline(
   { stages, overrides = [] }: { stages: Stage[]; overrides?: string[] },
 ): Promise<Pipeline> {
   const file = resolvePipeline(path);
-  const { config, text } = await loadYaml(file, pipelineSchema(stages), { overrides, prepare: kindFromName });
+  const { config, text } = await loadYaml(file, pipelineSchema(stages), { overrides, prepare: usesFromName });
   const table = new Map(stages.map((stage) => [stage.kind, stage]));
   const steps: Step[] = [];
-  for (const [name, { kind, from, ...own }] of Object.entries(config.stages) as [string, StageConfig][]) {
-    const stage = table.get(kind)!;
+  for (const [name, { uses, from, ...own }] of Object.entries(config.stages) as [string, StageConfig][]) {
+    const stage = table.get(uses)!;
     steps.push({ name, stage, config: own, inputs: wire(name, stage, steps, from ?? {}, file) });
   }
   return {
@@ -62,15 +62,15 @@ export async function loadPipeline(
   };
 }
 
-type StageConfig = { kind: string; from?: Record<string, string> } & Record<string, unknown>;
+type StageConfig = { uses: string; from?: Record<string, string> } & Record<string, unknown>;
 
-/** `vocab: {...}` means `vocab: {kind: vocab, ...}`. */
-function kindFromName(given: unknown): void {
+/** `vocab: {...}` means `vocab: {uses: vocab, ...}`. */
+function usesFromName(given: unknown): void {
   const stages = (given as { stages?: unknown } | null)?.stages;
   if (stages === null || typeof stages !== 'object') return;
   for (const [name, value] of Object.entries(stages as Record<string, unknown>)) {
-    if (value === null) (stages as Record<string, unknown>)[name] = { kind: name };
-    else if (typeof value === 'object' && !('kind' in value)) (value as Record<string, unknown>).kind = name;
+    if (value === null) (stages as Record<string, unknown>)[name] = { uses: name };
+    else if (typeof value === 'object' && !('uses' in value)) (value as Record<string, unknown>).uses = name;
   }
 }
 

@@ -40,7 +40,7 @@ export interface Stage<S extends z.ZodType = z.ZodType> {
   kind: string;
   /** One line for help and the schema. */
   about: string;
-  /** A strict object. `kind` and `from` are added by the engine. */
+  /** A strict object. `uses` and `from` are added by the engine. */
   schema: S;
   needs: Record<string, Need>;
   /** Folders of src whose code decides the result, and `native` where the crate does: a change makes results stale. */

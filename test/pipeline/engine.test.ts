@@ -134,7 +134,7 @@ test('a stage whose inputs come out the same needn’t run again', async (t) => 
   // A corpus of other bytes, but the vocabulary made of it is the same letters: report and train see the corpus, so they run.
   const yaml = YAML.replace('  train: { steps: 2 }\n', '').replace(
     '  report:\n',
-    '  again: { kind: vocab, from: { corpus: corpus } }\n',
+    '  again: { uses: vocab, from: { corpus: corpus } }\n',
   );
   await place.write(yaml);
   t.is(await place.run(), 'again');
@@ -235,7 +235,7 @@ for (const [what, yaml, message, hint] of [
   [
     'unknown stage kind',
     YAML.replace('vocab:', 'vocap:'),
-    /'stages\.vocap\.kind' must be one of/,
+    /'stages\.vocap\.uses' must be one of/,
     "did you mean 'vocab'?",
   ],
   [

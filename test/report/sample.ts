@@ -8,7 +8,7 @@ export function events({ steps = 300, seed = 1, floor = 3.4 } = {}): Event[] {
     return state / 2147483647 - 0.5;
   };
   const loss = (step: number) => floor + 5 * Math.exp(-step / 60) + noise() * 0.3;
-  const all: Event[] = [{ type: 'start', maxSteps: steps }];
+  const all: Event[] = [{ type: 'start', step: 0, steps }];
   for (let step = 1; step <= steps; step++) {
     const lr = step < 20 ? (1e-3 * step) / 20 : 5e-4 * (1 + Math.cos((Math.PI * (step - 20)) / (steps - 20)));
     all.push({
@@ -17,7 +17,7 @@ export function events({ steps = 300, seed = 1, floor = 3.4 } = {}): Event[] {
       loss: loss(step),
       lr,
       gradNorm: 0.6 + Math.exp(-step / 40) * 3 + noise() * 0.2,
-      tokens: 2048,
+      tokens: 2048 * step,
       tokensPerSecond: 9000 + noise() * 900,
       ms: 230,
       rssMb: 610 + step / 20,

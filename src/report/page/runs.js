@@ -26,9 +26,9 @@ export class Run {
   /** A resumed run goes on from its checkpoint: what came after that in the killed one is void. */
   start(event) {
     this.state = 'training';
-    this.total = event.maxSteps ?? event.steps ?? this.total;
-    const from = event.step ?? event.resumedFrom;
-    if (typeof from !== 'number') return;
+    this.total = event.steps ?? this.total;
+    this.parameters ??= event.parameters;
+    const from = event.step ?? 0;
     for (const list of ['steps', 'validations', 'samples']) this[list] = this[list].filter(({ step }) => step <= from);
     this.tokens = this.steps.at(-1)?.tokensSeen ?? 0;
     this.seconds = this.steps.at(-1)?.seconds ?? 0;
@@ -36,7 +36,7 @@ export class Run {
 
   step(event) {
     this.seconds += (event.ms ?? 0) / 1000;
-    this.tokens = event.tokensSeen ?? this.tokens + (event.tokens ?? 0);
+    this.tokens = event.tokens ?? this.tokens;
     this.steps.push({ ...event, tokensSeen: this.tokens, seconds: this.seconds });
   }
 
