@@ -6,4 +6,5 @@ pub mod optim;
 pub mod runtime;
 pub mod task;
 pub mod vocab;
+pub mod tokenizer;
 pub mod work;

@@ -1,1 +1,28 @@
 //! Vocabulary to ids, and back.
+
+mod added;
+pub mod batch;
+mod bpe;
+mod bytes;
+mod cache;
+mod decode;
+mod encoding;
+mod fast;
+mod file;
+mod hash;
+mod json;
+mod pairs;
+mod post;
+mod pretokenise;
+mod read;
+mod roles;
+mod stream;
+mod tokenizer;
+mod vocab;
+mod wordpiece;
+
+pub use added::AddedToken;
+pub use encoding::{Direction, Encoding, Padding, Strategy, Truncation, pad};
+pub use roles::Roles;
+pub use stream::DecodeStream;
+pub use tokenizer::{EncodeOptions, Scratch, Tokenizer, Unit};

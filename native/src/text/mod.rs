@@ -1,4 +1,5 @@
 //! Normalise and split text.
 
 pub mod classes;
+pub mod normalise;
 pub mod split;

@@ -1,0 +1,357 @@
+//! The tokenizer as a class: strings in, typed arrays out.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use napi::bindgen_prelude::{AsyncTask, Float64Array, Int32Array, Uint8Array, Uint32Array};
+use napi_derive::napi;
+
+use super::error::Result;
+use super::task::Task;
+use super::work::{Work, spawn};
+use crate::encode::{
+    self, DecodeStream, Direction, EncodeOptions, Encoding, Padding, Scratch, Strategy, Truncation, Unit, batch,
+};
+use crate::error::Error;
+
+#[napi(object)]
+pub struct NativeTruncation {
+    pub max_length: u32,
+    pub stride: u32,
+    pub strategy: String,
+    pub left: bool,
+}
+
+#[napi(object)]
+pub struct NativePadding {
+    pub length: Option<u32>,
+    pub multiple_of: Option<u32>,
+    pub id: u32,
+    pub type_id: u32,
+    pub token: String,
+    pub left: bool,
+}
+
+#[napi(object)]
+pub struct NativeEncodeOptions {
+    pub add_special_tokens: bool,
+    pub special_as_text: bool,
+    pub offsets: String,
+    pub truncation: Option<NativeTruncation>,
+    pub padding: Option<NativePadding>,
+    pub seed: f64,
+}
+
+/// Columns, one row a token. -1 in `word_ids` and `sequence_ids`: none. `offsets` holds start and end in turn.
+#[napi(object)]
+pub struct NativeEncoding {
+    pub ids: Int32Array,
+    pub type_ids: Int32Array,
+    pub word_ids: Int32Array,
+    pub sequence_ids: Int32Array,
+    pub offsets: Uint32Array,
+    pub special_tokens_mask: Uint8Array,
+    pub attention_mask: Uint8Array,
+    pub overflowing: Vec<NativeEncoding>,
+}
+
+#[napi(object)]
+pub struct NativeBatch {
+    pub ids: Int32Array,
+    pub offsets: Float64Array,
+}
+
+#[napi(object)]
+pub struct NativeRoles {
+    pub bos: Option<u32>,
+    pub eos: Option<u32>,
+    pub pad: Option<u32>,
+    pub unk: Option<u32>,
+    pub cls: Option<u32>,
+    pub sep: Option<u32>,
+    pub mask: Option<u32>,
+}
+
+#[napi(object)]
+pub struct NativeAddedToken {
+    pub id: u32,
+    pub content: String,
+    pub single_word: bool,
+    pub lstrip: bool,
+    pub rstrip: bool,
+    pub normalized: bool,
+    pub special: bool,
+}
+
+fn side(left: bool) -> Direction {
+    if left { Direction::Left } else { Direction::Right }
+}
+
+impl NativeTruncation {
+    fn read(&self) -> crate::error::Result<Truncation> {
+        Ok(Truncation {
+            max_length: self.max_length as usize,
+            stride: self.stride as usize,
+            strategy: match self.strategy.as_str() {
+                "longest-first" => Strategy::LongestFirst,
+                "only-first" => Strategy::OnlyFirst,
+                "only-second" => Strategy::OnlySecond,
+                other => {
+                    return Err(Error::config(format!(
+                        "truncation: strategy {other:?} is not one of longest-first, only-first, only-second"
+                    )));
+                }
+            },
+            direction: side(self.left),
+        })
+    }
+    fn write(from: &Truncation) -> Self {
+        Self {
+            max_length: from.max_length.min(u32::MAX as usize) as u32,
+            stride: from.stride.min(u32::MAX as usize) as u32,
+            strategy: match from.strategy {
+                Strategy::LongestFirst => "longest-first",
+                Strategy::OnlyFirst => "only-first",
+                Strategy::OnlySecond => "only-second",
+            }
+            .to_owned(),
+            left: from.direction == Direction::Left,
+        }
+    }
+}
+
+impl NativePadding {
+    fn read(&self) -> Padding {
+        Padding {
+            length: self.length.map(|n| n as usize),
+            direction: side(self.left),
+            multiple_of: self.multiple_of.map(|n| n as usize),
+            id: self.id,
+            type_id: self.type_id,
+            token: self.token.clone(),
+        }
+    }
+    fn write(from: &Padding) -> Self {
+        Self {
+            length: from.length.map(|n| n as u32),
+            multiple_of: from.multiple_of.map(|n| n as u32),
+            id: from.id,
+            type_id: from.type_id,
+            token: from.token.clone(),
+            left: from.direction == Direction::Left,
+        }
+    }
+}
+
+/// The options as plain data, so that they can go to another thread.
+struct Read {
+    add_special_tokens: bool,
+    special_as_text: bool,
+    offsets: Unit,
+    truncation: Option<Truncation>,
+    padding: Option<Padding>,
+    seed: u64,
+}
+
+impl Read {
+    fn new(options: &NativeEncodeOptions) -> crate::error::Result<Self> {
+        Ok(Self {
+            add_special_tokens: options.add_special_tokens,
+            special_as_text: options.special_as_text,
+            offsets: match options.offsets.as_str() {
+                "bytes" => Unit::Bytes,
+                "code-points" => Unit::CodePoints,
+                "utf16" => Unit::Utf16,
+                other => {
+                    let message = format!("offsets {other:?} is not one of utf16, code-points, bytes");
+                    return Err(Error::config(message));
+                }
+            },
+            truncation: options.truncation.as_ref().map(NativeTruncation::read).transpose()?,
+            padding: options.padding.as_ref().map(NativePadding::read),
+            seed: options.seed as u64,
+        })
+    }
+    fn get(&self) -> EncodeOptions<'_> {
+        EncodeOptions {
+            add_special_tokens: self.add_special_tokens,
+            special_as_text: self.special_as_text,
+            offsets: self.offsets,
+            truncation: self.truncation.as_ref(),
+            seed: self.seed,
+        }
+    }
+}
+
+fn ints(values: impl Iterator<Item = i32>) -> Int32Array {
+    Int32Array::new(values.collect())
+}
+
+fn write(encoding: Encoding) -> NativeEncoding {
+    NativeEncoding {
+        ids: ints(encoding.ids.iter().map(|id| *id as i32)),
+        type_ids: ints(encoding.type_ids.iter().map(|id| *id as i32)),
+        word_ids: ints(encoding.words.iter().map(|word| word.map_or(-1, |word| word as i32))),
+        sequence_ids: ints(encoding.sequences.iter().map(|text| text.map_or(-1, i32::from))),
+        offsets: Uint32Array::new(encoding.offsets.iter().flat_map(|(start, end)| [*start, *end]).collect()),
+        special_tokens_mask: Uint8Array::new(encoding.special.iter().map(|flag| u8::from(*flag)).collect()),
+        attention_mask: Uint8Array::new(encoding.attention.iter().map(|flag| u8::from(*flag)).collect()),
+        overflowing: encoding.overflowing.into_iter().map(write).collect(),
+    }
+}
+
+fn unsigned(ids: &[i32]) -> crate::error::Result<Vec<u32>> {
+    ids.iter()
+        .map(|id| u32::try_from(*id).map_err(|_| Error::input(format!("id {id} is negative: no token has it"))))
+        .collect()
+}
+
+#[napi]
+pub struct NativeTokenizer {
+    inner: Arc<encode::Tokenizer>,
+    /// Caches that wait for the next call.
+    spare: Arc<Mutex<Vec<Scratch>>>,
+}
+
+/// Reads a tokenizer.json off the event loop.
+#[napi(ts_return_type = "Promise<NativeTokenizer>")]
+pub fn load_tokenizer(json: Uint8Array) -> AsyncTask<Work<NativeTokenizer>> {
+    let json = json.to_vec();
+    spawn(move || {
+        let inner = Arc::new(encode::Tokenizer::from_json(&json)?);
+        Ok(NativeTokenizer { inner, spare: Arc::default() })
+    })
+}
+
+#[napi]
+impl NativeTokenizer {
+    #[napi(getter)]
+    pub fn vocab_size(&self) -> u32 {
+        self.inner.vocab_size()
+    }
+    #[napi(getter)]
+    pub fn roles(&self) -> NativeRoles {
+        let encode::Roles { bos, eos, pad, unk, cls, sep, mask } = self.inner.roles();
+        NativeRoles { bos, eos, pad, unk, cls, sep, mask }
+    }
+    #[napi(getter)]
+    pub fn added_tokens(&self) -> Vec<NativeAddedToken> {
+        let write = |token: &encode::AddedToken| NativeAddedToken {
+            id: token.id,
+            content: token.content.clone(),
+            single_word: token.single_word,
+            lstrip: token.lstrip,
+            rstrip: token.rstrip,
+            normalized: token.normalized,
+            special: token.special,
+        };
+        self.inner.added_tokens().iter().map(write).collect()
+    }
+    /// What the file says about truncation.
+    #[napi(getter)]
+    pub fn truncation(&self) -> Option<NativeTruncation> {
+        self.inner.truncation.as_ref().map(NativeTruncation::write)
+    }
+    /// What the file says about padding.
+    #[napi(getter)]
+    pub fn padding(&self) -> Option<NativePadding> {
+        self.inner.padding.as_ref().map(NativePadding::write)
+    }
+    #[napi]
+    pub fn token_to_id(&self, token: String) -> Option<u32> {
+        self.inner.token_to_id(&token)
+    }
+    #[napi]
+    pub fn id_to_token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id).map(str::to_owned)
+    }
+
+    fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
+        let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = spare().pop().unwrap_or_default();
+        let result = work(&mut scratch);
+        spare().push(scratch);
+        result
+    }
+
+    /// Ids alone.
+    #[napi]
+    pub fn ids(&self, text: String, add_special_tokens: bool) -> Result<Int32Array> {
+        let mut ids = Vec::new();
+        self.with_scratch(|scratch| self.inner.encode_ids(&text, add_special_tokens, scratch, &mut ids))?;
+        Ok(ints(ids.into_iter().map(|id| id as i32)))
+    }
+    #[napi]
+    pub fn encode(&self, text: String, pair: Option<String>, options: NativeEncodeOptions) -> Result<NativeEncoding> {
+        let options = Read::new(&options)?;
+        let mut encoding = self.inner.encode(&text, pair.as_deref(), &options.get())?;
+        if let Some(padding) = &options.padding {
+            encode::pad(std::slice::from_mut(&mut encoding), padding);
+        }
+        Ok(write(encoding))
+    }
+    /// `pairs` is empty or as long as `texts`.
+    #[napi(ts_return_type = "Promise<Array<NativeEncoding>>")]
+    pub fn encode_all(
+        &self,
+        texts: Vec<String>,
+        pairs: Vec<String>,
+        options: NativeEncodeOptions,
+        threads: u32,
+        task: &Task,
+    ) -> Result<AsyncTask<Work<Vec<NativeEncoding>>>> {
+        let (inner, progress, options) = (Arc::clone(&self.inner), task.progress.clone(), Read::new(&options)?);
+        Ok(spawn(move || {
+            let mut all = batch::encode_all(&inner, &texts, &pairs, &options.get(), threads as usize, &progress)?;
+            if let Some(padding) = &options.padding {
+                encode::pad(&mut all, padding);
+            }
+            Ok(all.into_iter().map(write).collect())
+        }))
+    }
+    #[napi(ts_return_type = "Promise<NativeBatch>")]
+    pub fn encode_batch(
+        &self,
+        texts: Vec<String>,
+        add_special_tokens: bool,
+        threads: u32,
+        task: &Task,
+    ) -> AsyncTask<Work<NativeBatch>> {
+        let (inner, progress) = (Arc::clone(&self.inner), task.progress.clone());
+        spawn(move || {
+            let batch = batch::encode_batch(&inner, &texts, add_special_tokens, threads as usize, &progress)?;
+            let offsets = batch.offsets.into_iter().map(|at| at as f64).collect();
+            Ok(NativeBatch { ids: Int32Array::new(batch.ids), offsets: Float64Array::new(offsets) })
+        })
+    }
+    #[napi]
+    pub fn decode(&self, ids: Int32Array, skip_special_tokens: bool) -> Result<String> {
+        Ok(self.inner.decode(&unsigned(&ids)?, skip_special_tokens)?)
+    }
+    #[napi]
+    pub fn stream(&self, skip_special_tokens: bool) -> NativeDecodeStream {
+        NativeDecodeStream { tokenizer: Arc::clone(&self.inner), inner: DecodeStream::new(skip_special_tokens) }
+    }
+}
+
+#[napi]
+pub struct NativeDecodeStream {
+    tokenizer: Arc<encode::Tokenizer>,
+    inner: DecodeStream,
+}
+
+#[napi]
+impl NativeDecodeStream {
+    /// The text that these ids complete.
+    #[napi]
+    pub fn push(&mut self, ids: Int32Array) -> Result<String> {
+        let mut out = String::new();
+        for id in unsigned(&ids)? {
+            out.push_str(&self.inner.push(&self.tokenizer, id)?);
+        }
+        Ok(out)
+    }
+    #[napi]
+    pub fn finish(&mut self) -> Result<String> {
+        Ok(self.inner.finish(&self.tokenizer)?)
+    }
+}
