@@ -5,6 +5,6 @@ pub mod lock;
 pub mod optim;
 pub mod runtime;
 pub mod task;
-pub mod vocab;
 pub mod tokenizer;
+pub mod vocab;
 pub mod work;

@@ -50,7 +50,10 @@ pub fn encode_batch<T: AsRef<str> + Sync>(
         chunks.into_iter().map(|chunk| one(&mut scratch, chunk)).collect::<Result<_>>()?
     } else {
         pool(threads)?.install(|| {
-            chunks.into_par_iter().map_init(Scratch::default, |scratch, chunk| one(scratch, chunk)).collect::<Result<_>>()
+            chunks
+                .into_par_iter()
+                .map_init(Scratch::default, |scratch, chunk| one(scratch, chunk))
+                .collect::<Result<_>>()
         })?
     };
     let mut batch = Batch {

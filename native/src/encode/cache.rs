@@ -154,7 +154,8 @@ impl Cache {
         if text.len() > LONGEST || ids.is_empty() || ids.len() > LONGEST {
             return;
         }
-        if self.long.is_empty() || self.held >= LONG_SLOTS / 2 || self.arena.len() + text.len() + 4 * ids.len() > ARENA {
+        if self.long.is_empty() || self.held >= LONG_SLOTS / 2 || self.arena.len() + text.len() + 4 * ids.len() > ARENA
+        {
             self.long.clear();
             self.long.resize(LONG_SLOTS, Long::default());
             self.arena.clear();
@@ -165,8 +166,7 @@ impl Cache {
         while self.long[at].count != 0 {
             at = (at + 1) & (LONG_SLOTS - 1);
         }
-        self.long[at] =
-            Long { hash, at: self.arena.len() as u32, len: text.len() as u16, count: ids.len() as u16 };
+        self.long[at] = Long { hash, at: self.arena.len() as u32, len: text.len() as u16, count: ids.len() as u16 };
         self.held += 1;
         self.arena.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
         self.arena.extend_from_slice(text);

@@ -51,11 +51,12 @@ impl Decoder {
                 vec![String::from_utf8_lossy(&out).into_owned()]
             }
             Self::WordPiece { prefix, cleanup } => {
-                let spaced = tokens.into_iter().enumerate().map(|(i, token)| match token.strip_prefix(prefix.as_str()) {
-                    _ if i == 0 => token,
-                    Some(rest) => rest.to_owned(),
-                    None => format!(" {token}"),
-                });
+                let spaced =
+                    tokens.into_iter().enumerate().map(|(i, token)| match token.strip_prefix(prefix.as_str()) {
+                        _ if i == 0 => token,
+                        Some(rest) => rest.to_owned(),
+                        None => format!(" {token}"),
+                    });
                 if *cleanup { spaced.map(|token| clean_up(&token)).collect() } else { spaced.collect() }
             }
             Self::Metaspace { replacement, prepend } => {
@@ -139,7 +140,9 @@ fn clean_up(text: &str) -> String {
         (" 've", "'ve"),
         (" 're", "'re"),
     ];
-    PAIRS.iter().fold(text.to_owned(), |text, (from, to)| if text.contains(from) { text.replace(from, to) } else { text })
+    PAIRS
+        .iter()
+        .fold(text.to_owned(), |text, (from, to)| if text.contains(from) { text.replace(from, to) } else { text })
 }
 
 #[cfg(test)]

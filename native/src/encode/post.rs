@@ -139,11 +139,7 @@ fn fill(template: &[Part], texts: Vec<Encoding>, special: bool) -> Result<Vec<En
     Ok(vec![out])
 }
 
-fn trimmed<'t>(
-    mut texts: Vec<Encoding>,
-    trim: Option<Trim>,
-    token: &impl Fn(u32) -> Option<&'t str>,
-) -> Vec<Encoding> {
+fn trimmed<'t>(mut texts: Vec<Encoding>, trim: Option<Trim>, token: &impl Fn(u32) -> Option<&'t str>) -> Vec<Encoding> {
     if let Some(trim) = trim {
         for text in &mut texts {
             trim_offsets(text, trim, token);

@@ -81,7 +81,9 @@ fn behavior(at: &At) -> Result<Behavior> {
         "MergedWithNext" => Behavior::MergedWithNext,
         "Contiguous" => Behavior::Contiguous,
         other => {
-            return Err(at.error(format!("{other:?} is not one of Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous")));
+            return Err(at.error(format!(
+                "{other:?} is not one of Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous"
+            )));
         }
     })
 }
@@ -187,10 +189,7 @@ pub fn decoder(at: &At) -> Result<Decoder> {
         }
         "WordPiece" => {
             at.only(&["prefix", "cleanup"])?;
-            Ok(Decoder::WordPiece {
-                prefix: at.need("prefix")?.str()?.to_owned(),
-                cleanup: at.flag("cleanup", true)?,
-            })
+            Ok(Decoder::WordPiece { prefix: at.need("prefix")?.str()?.to_owned(), cleanup: at.flag("cleanup", true)? })
         }
         "Metaspace" => {
             let Metaspace { replacement, prepend, .. } = metaspace(at)?;
@@ -258,9 +257,7 @@ pub fn post_processor(at: &At) -> Result<PostProcessor> {
             at.only(&["add_prefix_space", "trim_offsets", "use_regex"])?;
             Ok(PostProcessor::ByteLevel { trim: trim(true)? })
         }
-        other => {
-            Err(unknown(at, other, "Sequence, TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel"))
-        }
+        other => Err(unknown(at, other, "Sequence, TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel")),
     }
 }
 

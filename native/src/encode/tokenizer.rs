@@ -88,9 +88,8 @@ impl Tokenizer {
         };
         let added = Added::new(tokens, normalise)?;
         added.check(model.vocab())?;
-        let roles = Roles::find(model.unk_token(), |token| {
-            added.id(token).or_else(|| model.vocab().id(token.as_bytes()))
-        });
+        let roles =
+            Roles::find(model.unk_token(), |token| added.id(token).or_else(|| model.vocab().id(token.as_bytes())));
         let mut tokenizer = Self {
             pre_tokenizer: file.get("pre_tokenizer").map(|at| read::pre_tokenizer(&at)).transpose()?,
             post_processor: file.get("post_processor").map(|at| read::post_processor(&at)).transpose()?,
@@ -171,8 +170,9 @@ impl Tokenizer {
                 text = &spaced;
             }
             match split {
-                Some(splitter) => splitter
-                    .split(text, |word| short.encode(bpe, text.as_bytes(), word.start, word.end, memory, out)),
+                Some(splitter) => {
+                    splitter.split(text, |word| short.encode(bpe, text.as_bytes(), word.start, word.end, memory, out))
+                }
                 None => {
                     short.encode(bpe, text.as_bytes(), 0, text.len(), memory, out);
                     Ok(())

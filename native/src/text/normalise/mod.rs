@@ -52,10 +52,9 @@ pub enum Find {
 impl Find {
     /// `where_` names the key, for the error of a pattern that is no regular expression.
     pub fn regex(pattern: &str, where_: &str) -> Result<Self> {
-        let regex = fancy_regex::RegexBuilder::new(pattern)
-            .backtrack_limit(10_000_000)
-            .build()
-            .map_err(|e| Error::input(format!("{where_}: {pattern:?} is not a regular expression that can be used: {e}")))?;
+        let regex = fancy_regex::RegexBuilder::new(pattern).backtrack_limit(10_000_000).build().map_err(|e| {
+            Error::input(format!("{where_}: {pattern:?} is not a regular expression that can be used: {e}"))
+        })?;
         Ok(Self::Regex(Box::new(regex)))
     }
 
@@ -75,7 +74,10 @@ impl Find {
             Self::Regex(regex) => {
                 for found in regex.find_iter(text) {
                     let found = found.map_err(|e| {
-                        Error::input(format!("the pattern {:?} can't be matched against this text: {e}", regex.as_str()))
+                        Error::input(format!(
+                            "the pattern {:?} can't be matched against this text: {e}",
+                            regex.as_str()
+                        ))
                     })?;
                     add(found.start(), found.end());
                 }
@@ -121,11 +123,18 @@ impl Normalizer {
             }
             Self::Prepend(prefix) => text.prepend(prefix),
             Self::Nmt => {
-                text.filter(
-                    |c| !matches!(c as u32, 1..=8 | 0x0b | 0x0e..=0x1f | 0x7f | 0x8f | 0x9f),
-                );
+                text.filter(|c| !matches!(c as u32, 1..=8 | 0x0b | 0x0e..=0x1f | 0x7f | 0x8f | 0x9f));
                 text.map(|c| match c as u32 {
-                    0x09 | 0x0a | 0x0c | 0x0d | 0x1680 | 0x200b..=0x200f | 0x2028 | 0x2029 | 0x2581 | 0xfeff
+                    0x09
+                    | 0x0a
+                    | 0x0c
+                    | 0x0d
+                    | 0x1680
+                    | 0x200b..=0x200f
+                    | 0x2028
+                    | 0x2029
+                    | 0x2581
+                    | 0xfeff
                     | 0xfffd => ' ',
                     _ => c,
                 });

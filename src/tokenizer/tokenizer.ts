@@ -1,0 +1,264 @@
+/** A vocabulary in, a tokenizer out: text to ids and back, exact to Hugging Face's tokenizers, off the event loop for batches. */
+import { readFile, stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { NativeEncodeOptions, NativeTokenizer } from '#native';
+import { MillraceError } from '../errors.ts';
+import { callNative, fromNative, runNative } from '../native.ts';
+import type { Watch } from '../progress.ts';
+import { Encoding, type OffsetUnit } from './encoding.ts';
+
+export interface Truncation {
+  /** Tokens at most, those of the template included. */
+  maxLength: number;
+  /** Tokens that each overflowing part repeats from the one before. Default 0. */
+  stride?: number;
+  /** Which text of a pair is cut. Default `longest-first`. */
+  strategy?: 'longest-first' | 'only-first' | 'only-second';
+  /** The side where tokens are cut off. Default `right`. */
+  direction?: 'left' | 'right';
+}
+
+export interface Padding {
+  /** Pad to this many tokens; default: to the longest of the batch. */
+  length?: number;
+  /** Round the length up to a multiple of this. */
+  multipleOf?: number;
+  /** Default: the vocabulary's padding token, else 0. */
+  id?: number;
+  typeId?: number;
+  direction?: 'left' | 'right';
+}
+
+export interface EncodeOptions {
+  /** Add the tokens of the template, such as [CLS] and [SEP]. Default true. */
+  addSpecialTokens?: boolean;
+  /** Take special tokens that stand in the text for plain text. Default false. */
+  specialAsText?: boolean;
+  /** Default `utf16`. */
+  offsets?: OffsetUnit;
+  /** `false`: none. Default: what tokenizer.json says. */
+  truncation?: Truncation | false;
+  /** `true`: to the longest of the batch; `false`: none. Default: what tokenizer.json says. */
+  padding?: Padding | boolean;
+  /** Seed of BPE dropout, where the model has it. Default 0. */
+  seed?: number;
+}
+
+export interface BatchOptions extends Watch {
+  /** Default true. */
+  addSpecialTokens?: boolean;
+  /** Default: all cores. */
+  threads?: number;
+}
+
+/** Text i has the ids `ids.subarray(offsets[i], offsets[i + 1])`. */
+export interface Batch {
+  ids: Int32Array;
+  /** One more than there are texts. */
+  offsets: Float64Array;
+}
+
+/** What the special tokens of a vocabulary are for, told by their names; the ids, where there are such tokens. */
+export interface SpecialTokens {
+  bos?: number;
+  eos?: number;
+  pad?: number;
+  unk?: number;
+  cls?: number;
+  sep?: number;
+  mask?: number;
+}
+
+export interface AddedToken {
+  id: number;
+  content: string;
+  singleWord: boolean;
+  lstrip: boolean;
+  rstrip: boolean;
+  normalized: boolean;
+  special: boolean;
+}
+
+/** Text pieces from ids that come one by one. Characters that are not complete yet are held back. */
+export interface DecodeStream {
+  push(ids: number | readonly number[] | Int32Array): string;
+  /** What was held back. */
+  finish(): string;
+}
+
+export class Tokenizer {
+  readonly #native: NativeTokenizer;
+  readonly specialTokens: Readonly<SpecialTokens>;
+
+  private constructor(inner: NativeTokenizer) {
+    this.#native = inner;
+    this.specialTokens = Object.freeze(present(inner.roles));
+  }
+
+  /**
+   * Loads a tokenizer.json, or the one in a folder. Throws `input` naming the file and the key that is wrong.
+   *
+   * @example
+   * const tokenizer = await Tokenizer.load('vocab');
+   * tokenizer.encode('Call me Ishmael.').ids;
+   */
+  static async load(path: string): Promise<Tokenizer> {
+    const file = await locate(path);
+    const json = await readFile(file);
+    try {
+      return await Tokenizer.fromJson(json);
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error;
+      throw new MillraceError(error.code, `${file}: ${error.message}`, {
+        cause: error,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+      });
+    }
+  }
+
+  /** From the text of a tokenizer.json, or the object it stands for. */
+  static async fromJson(json: Uint8Array | string | object): Promise<Tokenizer> {
+    const text = typeof json === 'string' || json instanceof Uint8Array ? json : JSON.stringify(json);
+    const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : text;
+    try {
+      return new Tokenizer(await callNative((native) => native.loadTokenizer(bytes)));
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  /** One more than the largest id: the rows that an embedding needs. */
+  get vocabSize(): number {
+    return this.#native.vocabSize;
+  }
+
+  get addedTokens(): AddedToken[] {
+    return this.#native.addedTokens;
+  }
+
+  tokenToId(token: string): number | undefined {
+    return this.#native.tokenToId(token) ?? undefined;
+  }
+
+  idToToken(id: number): string | undefined {
+    return id >= 0 ? (this.#native.idToToken(id) ?? undefined) : undefined;
+  }
+
+  /** A text, or a pair of texts, with offsets, words and masks. */
+  encode(text: string, options: EncodeOptions & { pair?: string } = {}): Encoding {
+    const found = callNative(() => this.#native.encode(text, options.pair, this.#options(options)));
+    return new Encoding(found, (id) => this.idToToken(id));
+  }
+
+  /** The ids alone, the fastest way for one text. */
+  ids(text: string, options: { addSpecialTokens?: boolean } = {}): Int32Array {
+    return callNative(() => this.#native.ids(text, options.addSpecialTokens ?? true));
+  }
+
+  /** Many texts, or pairs, with offsets, words and masks, padded as one batch. */
+  async encodeAll(
+    texts: readonly string[] | readonly (readonly [string, string])[],
+    options: EncodeOptions & Watch & { threads?: number } = {},
+  ): Promise<Encoding[]> {
+    const first = texts.map((text) => (typeof text === 'string' ? text : text[0]));
+    const second = texts.flatMap((text) => (typeof text === 'string' ? [] : [text[1]]));
+    const found = await runNative(
+      (_, task) => this.#native.encodeAll(first, second, this.#options(options), threads(options.threads), task),
+      { ...options, phase: 'encode', unit: 'documents' },
+    );
+    return found.map((columns) => new Encoding(columns, (id) => this.idToToken(id)));
+  }
+
+  /**
+   * The ids of many texts in one array, on all cores, with the event loop free. Truncation and padding stay out.
+   *
+   * @example
+   * const { ids, offsets } = await tokenizer.encodeBatch(documents);
+   * const third = ids.subarray(offsets[2], offsets[3]);
+   */
+  async encodeBatch(texts: readonly string[], options: BatchOptions = {}): Promise<Batch> {
+    const list = texts as string[];
+    const special = options.addSpecialTokens ?? true;
+    return runNative((_, task) => this.#native.encodeBatch(list, special, threads(options.threads), task), {
+      ...options,
+      phase: 'encode',
+      unit: 'bytes',
+    });
+  }
+
+  /** Ids to text. An id that the vocabulary lacks throws `input`. */
+  decode(ids: readonly number[] | Int32Array, options: { skipSpecialTokens?: boolean } = {}): string {
+    return callNative(() => this.#native.decode(toArray(ids), options.skipSpecialTokens ?? true));
+  }
+
+  decodeStream(options: { skipSpecialTokens?: boolean } = {}): DecodeStream {
+    const stream = this.#native.stream(options.skipSpecialTokens ?? true);
+    return {
+      push: (ids) => callNative(() => stream.push(toArray(typeof ids === 'number' ? [ids] : ids))),
+      finish: () => callNative(() => stream.finish()),
+    };
+  }
+
+  #options(options: EncodeOptions): NativeEncodeOptions {
+    const truncation = options.truncation ?? this.#native.truncation ?? false;
+    const padding = options.padding ?? this.#native.padding ?? false;
+    const set: NativeEncodeOptions = {
+      addSpecialTokens: options.addSpecialTokens ?? true,
+      specialAsText: options.specialAsText ?? false,
+      offsets: options.offsets ?? 'utf16',
+      seed: options.seed ?? 0,
+    };
+    if (truncation) {
+      const { maxLength, stride = 0, strategy = 'longest-first' } = truncation;
+      set.truncation = {
+        maxLength: whole(maxLength, 'truncation.maxLength'),
+        stride,
+        strategy,
+        left: left(truncation),
+      };
+    }
+    if (padding) {
+      const given: Padding = padding === true ? {} : padding;
+      const id = given.id ?? this.specialTokens.pad ?? 0;
+      const typeId = given.typeId ?? 0;
+      set.padding = { id, typeId, token: this.idToToken(id) ?? '', left: left(given) };
+      if (given.length !== undefined) set.padding.length = whole(given.length, 'padding.length');
+      if (given.multipleOf !== undefined) set.padding.multipleOf = whole(given.multipleOf, 'padding.multipleOf');
+    }
+    return set;
+  }
+}
+
+const threads = (wanted: number | undefined) => wanted ?? availableParallelism();
+
+function left(side: { direction?: 'left' | 'right'; left?: boolean }): boolean {
+  return side.direction === undefined ? (side.left ?? false) : side.direction === 'left';
+}
+
+function whole(value: number, name: string): number {
+  if (Number.isInteger(value) && value >= 0 && value < 2 ** 24) return value;
+  throw new MillraceError('config', `${name}: must be a whole number from 0 to 16777215, not ${value}`);
+}
+
+function toArray(ids: readonly number[] | Int32Array): Int32Array {
+  if (ids instanceof Int32Array) return ids;
+  const bad = ids.find((id) => !Number.isInteger(id) || id < 0 || id > 0x7fffffff);
+  if (bad !== undefined) throw new MillraceError('input', `${bad} is not an id`);
+  return Int32Array.from(ids);
+}
+
+function present<T extends object>(roles: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  const set = Object.entries(roles).filter(([, id]) => id !== null && id !== undefined);
+  return Object.fromEntries(set) as { [K in keyof T]?: NonNullable<T[K]> };
+}
+
+async function locate(path: string): Promise<string> {
+  const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new MillraceError('io', `${path}: ${cause.code === 'ENOENT' ? 'no such file or folder' : cause.message}`, {
+      hint: 'give a tokenizer.json, or a folder that holds one',
+      cause,
+    });
+  });
+  return found.isDirectory() ? join(path, 'tokenizer.json') : path;
+}
