@@ -14,6 +14,7 @@ pub mod arrow;
 pub mod corpus;
 pub mod dataset;
 
+pub mod generate;
 pub mod optim;
 pub mod runtime;
 

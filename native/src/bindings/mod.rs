@@ -1,6 +1,7 @@
 //! The only room that knows Node: each file here puts a thin napi layer over one room of the crate.
 
 pub mod error;
+pub mod generate;
 pub mod lock;
 pub mod optim;
 pub mod runtime;

@@ -80,7 +80,7 @@ impl Graph {
     }
 }
 
-fn build(environment: &Environment, onnx: &[u8], threads: Threads) -> ort::Result<Session> {
+pub(super) fn build(environment: &Environment, onnx: &[u8], threads: Threads) -> ort::Result<Session> {
     Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_parallel_execution(false)?

@@ -1,5 +1,6 @@
 //! A graph, weights and a batch enter, gradients and updated weights leave. The only room that knows ONNX Runtime.
 
+pub mod decoder;
 pub mod graph;
 pub mod library;
 pub mod philox;
