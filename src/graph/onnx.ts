@@ -19,14 +19,19 @@ export interface OnnxOptions {
   /** Name in the file -> value. */
   outputs: Map<string, Value>;
   name?: string;
+  /** Leave out inputs that no output depends on. */
+  prune?: boolean;
 }
 
-export function writeOnnx(graph: Graph, { outputs, name = 'millrace' }: OnnxOptions): Uint8Array {
+export function writeOnnx(graph: Graph, { outputs, name = 'millrace', prune = false }: OnnxOptions): Uint8Array {
   const nodes = reachable(graph, [...outputs.values()]);
   const used = new Set(nodes.flatMap((node) => node.inputs));
   for (const value of outputs.values()) used.add(value);
   // A value put out under another name (or twice) goes through Identity, which the runtime folds away where it can.
-  const renamed = [...outputs].map(([to, value]): Field => [1, nodeFields('Identity', [value.name], [to], {})]);
+  const renamed = [...outputs]
+    .filter(([to, value]) => to !== value.name)
+    .map(([to, value]): Field => [1, nodeFields('Identity', [value.name], [to], {})]);
+  const inputs = graph.inputs.filter((value) => !prune || used.has(value));
   const graphFields: Field[] = [
     ...nodes.map((node): Field => [1, writeNode(node)]),
     ...renamed,
@@ -34,7 +39,7 @@ export function writeOnnx(graph: Graph, { outputs, name = 'millrace' }: OnnxOpti
     ...[...graph.constants]
       .filter(([value]) => used.has(value))
       .map(([value, data]): Field => [5, tensor(value.name, value.shape as number[], value.dtype, data)]),
-    ...graph.inputs.map((value): Field => [11, valueInfo(value.name, value.dtype, value.shape)]),
+    ...inputs.map((value): Field => [11, valueInfo(value.name, value.dtype, value.shape)]),
     ...[...outputs].map(([to, value]): Field => [12, valueInfo(to, value.dtype, value.shape)]),
   ];
   const custom = nodes.some((node) => domainOf(node) !== '');
@@ -59,15 +64,17 @@ export function reachable(graph: Graph, wanted: Value[]): Node[] {
   return kept.reverse();
 }
 
-/** MatMul with a transposed operand or a factor is ONNX Runtime's FusedMatMul; all else is plain ONNX. */
+/** MatMul with a transposed operand or a factor is ONNX Runtime's FusedMatMul; cached attention is its own op too. */
 const domainOf = (node: Node) =>
-  node.op === 'MatMul' && Object.keys(node.attributes).length > 0 ? 'com.microsoft' : '';
+  (node.op === 'MatMul' && Object.keys(node.attributes).length > 0) || node.op === 'GroupQueryAttention'
+    ? 'com.microsoft'
+    : '';
 
 function writeNode(node: Node): Field[] {
   const domain = domainOf(node);
   const used = (value: Value | undefined) => value?.name ?? '';
   const fields = nodeFields(
-    domain ? 'FusedMatMul' : node.op,
+    domain && node.op === 'MatMul' ? 'FusedMatMul' : node.op,
     node.inputs.map(used),
     node.outputs.map(used),
     node.op === 'Cast' ? { to: { int: ELEMENT[node.outputs[0]!.dtype] } } : node.attributes,

@@ -26,7 +26,11 @@ export interface HeadsOptions {
   scale?: number;
   /** Applied to the attention weights, for dropout. */
   dropout?: (weights: Value) => Value;
+  /** Takes the place of what `attend` does: how decoding reads keys and values from a cache (see decode.ts). */
+  through?: Attend | undefined;
 }
+
+export type Attend = (q: Value, k: Value, v: Value, options: HeadsOptions) => Attended;
 
 export interface Attended {
   /** [batch, queries, heads * head size]. */
@@ -36,7 +40,8 @@ export interface Attended {
 }
 
 /** q [batch, queries, heads * size], k and v [batch, keys, kvHeads * size]. */
-export function attend(q: Value, k: Value, v: Value, options: HeadsOptions): Attended {
+export function attend(q: Value, k: Value, v: Value, { through, ...options }: HeadsOptions): Attended {
+  if (through) return through(q, k, v, options);
   const { heads, kvHeads = heads, mask, dropout = (weights) => weights } = options;
   const size = q.size(-1) / heads;
   const group = heads / kvHeads;

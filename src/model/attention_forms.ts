@@ -3,7 +3,7 @@
  * sums of the values and the weights come out. docs/models.md draws them.
  */
 import { add, matmul, mul, reshape, slice, softmax, split, sub, tanh, type Value } from '../graph/index.ts';
-import { attend, causalMask } from './attention.ts';
+import { type Attend, attend, causalMask } from './attention.ts';
 import type { ProgramBuilder } from './builder.ts';
 import { xavierUniform, zeros } from './init.ts';
 import { linear } from './layers.ts';
@@ -75,6 +75,7 @@ export interface MultiHeadOptions {
   mask?: Value | undefined;
   /** Applied to the attention weights, for dropout. */
   dropout?: (weights: Value) => Value;
+  through?: Attend | undefined;
 }
 
 /**

@@ -131,6 +131,11 @@ export class ProgramBuilder {
     this.output(name, reshape(weights, [batch, heads, (queries * kvHeads) / heads, keys]));
   }
 
+  /** The graph as it stands, with the inputs that it uses. */
+  onnx(): Uint8Array {
+    return writeOnnx(this.graph, { outputs: this.outputs, prune: true });
+  }
+
   /** Ends the recipe: in training the gradient of the sum of all losses by each trained parameter is put out too. */
   program(): Program {
     const trained = this.training ? this.parameters.filter((parameter) => !parameter.frozen) : [];

@@ -5,6 +5,7 @@ import { pick } from './inputs.ts';
 import { type Model, makeModel, type ProgramOptions, type Recipe, type TrainingOptions } from './model.ts';
 
 export interface CausalParts {
+  vocabulary: number;
   /** The inputs -> [batch, time, width]. */
   trunk(b: ProgramBuilder, options: ProgramOptions): Value;
   /** [.., width] -> [.., vocabulary]. */
@@ -16,8 +17,9 @@ export function causalLanguageModel<C extends { family: string }>(config: C, par
 }
 
 /** `labels` int32 [batch, time] are the next tokens, already shifted; -100 where there is nothing to predict. */
-export function causalRecipe({ trunk, head }: CausalParts): Recipe {
+export function causalRecipe({ vocabulary, trunk, head }: CausalParts): Recipe {
   return {
+    decode: { vocabulary, decoder: (b, _, options) => trunk(b, options), head },
     loss(b, options) {
       languageModelLoss(b, head(b, trunk(b, options)), 'labels', options);
     },

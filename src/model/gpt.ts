@@ -64,7 +64,7 @@ export function gpt(config: GptConfig): Model<GptConfig> {
     return norm(b, 'transformer.ln_f', x);
   }
 
-  function block(b: ProgramBuilder, layer: number, x: Value, mask: Value, options: ProgramOptions): Value {
+  function block(b: ProgramBuilder, layer: number, x: Value, mask: Value | undefined, options: ProgramOptions): Value {
     const name = `transformer.h.${layer}`;
     const drop = (value: Value) => b.dropout(value, config.resid_pdrop ?? 0);
     const conv = (part: string, input: Value, out: number, start = init) =>
@@ -75,7 +75,7 @@ export function gpt(config: GptConfig): Model<GptConfig> {
         (config.scale_attn_weights === false ? 1 : 1 / Math.sqrt(width / heads)) /
         (config.scale_attn_by_inverse_layer_idx ? layer + 1 : 1);
       const dropout = (weights: Value) => b.dropout(weights, config.attn_pdrop ?? 0);
-      const { out, weights } = attend(q!, k!, v!, { heads, mask, scale, dropout });
+      const { out, weights } = attend(q!, k!, v!, { heads, mask, scale, dropout, through: options.cache?.own });
       if (options.attentions) b.attention(`attention.${layer}`, weights, heads);
       const mixed = add(x, drop(conv('attn.c_proj', out, width, residual)));
       const inner = act(conv('mlp.c_fc', norm(b, `${name}.ln_2`, mixed), config.n_inner ?? 4 * width));
@@ -109,7 +109,10 @@ export function gpt(config: GptConfig): Model<GptConfig> {
     },
     logits: (b, options) => b.output('logits', classify(b, options).logits),
   };
-  return makeModel(config, config.head === 'classify' ? classifier : causalRecipe({ trunk, head }));
+  return makeModel(
+    config,
+    config.head === 'classify' ? classifier : causalRecipe({ vocabulary: config.vocab_size, trunk, head }),
+  );
 }
 
 /** The index int32 [batch] of the last token that `attention_mask` shows. */

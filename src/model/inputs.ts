@@ -12,7 +12,8 @@ export function positions(b: ProgramBuilder, { batchSize, seqLen, positionIds }:
 }
 
 /** What a position may look at: what is before it, minus padding, minus other documents, as the options say. */
-export function causalMasks(b: ProgramBuilder, options: ProgramOptions): Value {
+export function causalMasks(b: ProgramBuilder, options: ProgramOptions): Value | undefined {
+  if (options.cache) return undefined;
   const { batchSize, seqLen } = options;
   const masks = [causalMask(b.graph, seqLen)];
   if (options.attentionMask) masks.push(paddingMask(b.input('attention_mask', 'int32', [batchSize, seqLen])));

@@ -4,7 +4,7 @@
  */
 import { MillraceError } from '../errors.ts';
 import { add, mul, rotary, type Value } from '../graph/index.ts';
-import { attend } from './attention.ts';
+import { type Attend, attend } from './attention.ts';
 import type { ProgramBuilder } from './builder.ts';
 import { causalLanguageModel } from './causal.ts';
 import { normal } from './init.ts';
@@ -54,10 +54,12 @@ export function llama(config: LlamaConfig): Model<LlamaConfig> {
     return rmsNormLayer(b, 'model.norm', x, eps, normBias);
   }
 
-  function block(b: ProgramBuilder, layer: number, x: Value, turn: Turn, mask: Value, options: ProgramOptions): Value {
+  function block(b: ProgramBuilder, layer: number, x: Value, turn: Turn, mask: Mask, options: ProgramOptions): Value {
     const name = `model.layers.${layer}`;
     return b.graph.segment(name, () => {
-      const { out, weights } = selfAttention(b, `${name}.self_attn`, norm(b, `${name}.input_layernorm`, x), turn, mask);
+      const attention = { turn, mask, through: options.cache?.own };
+      const normed = norm(b, `${name}.input_layernorm`, x);
+      const { out, weights } = selfAttention(b, `${name}.self_attn`, normed, attention);
       if (options.attentions) b.attention(`attention.${layer}`, weights, sizes.heads);
       const mixed = add(x, out);
       return add(mixed, swiglu(b, `${name}.mlp`, norm(b, `${name}.post_attention_layernorm`, mixed)));
@@ -66,7 +68,12 @@ export function llama(config: LlamaConfig): Model<LlamaConfig> {
 
   const norm = (b: ProgramBuilder, name: string, x: Value) => rmsNormLayer(b, name, x, eps, normBias);
 
-  function selfAttention(b: ProgramBuilder, name: string, x: Value, turn: Turn, mask: Value) {
+  interface SelfAttention {
+    turn: Turn;
+    mask: Mask;
+    through: Attend | undefined;
+  }
+  function selfAttention(b: ProgramBuilder, name: string, x: Value, { turn, mask, through }: SelfAttention) {
     const { heads, kvHeads, size } = sizes;
     const project = (part: string, input: Value, out: number) =>
       linear(b, `${name}.${part}_proj`, input, { out, init, bias: config.attention_bias ?? false });
@@ -74,7 +81,7 @@ export function llama(config: LlamaConfig): Model<LlamaConfig> {
     const k = turn(project('k', x, kvHeads * size), kvHeads);
     const v = project('v', x, kvHeads * size);
     const dropout = (weights: Value) => b.dropout(weights, config.attention_dropout ?? 0);
-    const { out, weights } = attend(q, k, v, { heads, kvHeads, mask, dropout });
+    const { out, weights } = attend(q, k, v, { heads, kvHeads, mask, dropout, through });
     return { out: project('o', out, width), weights };
   }
 
@@ -90,16 +97,18 @@ export function llama(config: LlamaConfig): Model<LlamaConfig> {
   const head = (b: ProgramBuilder, hidden: Value) =>
     linear(b, config.tie_word_embeddings ? 'model.embed_tokens' : 'lm_head', hidden, { out: config.vocab_size, init });
 
-  return causalLanguageModel(config, { trunk, head });
+  return causalLanguageModel(config, { vocabulary: config.vocab_size, trunk, head });
 }
 
 /** Turns queries or keys [batch, time, heads * size] by their positions. */
 type Turn = (x: Value, heads: number) => Value;
+type Mask = Value | undefined;
 
 function rotation(b: ProgramBuilder, config: LlamaConfig, headSize: number, options: ProgramOptions): Turn {
   const parameters = config.rope_parameters ?? config.rope_scaling;
   const theta = parameters?.rope_theta ?? config.rope_theta ?? 10000;
-  const count = options.positionIds ? Math.max(config.max_position_embeddings, options.seqLen) : options.seqLen;
+  const named = options.places ?? Math.max(config.max_position_embeddings, options.seqLen);
+  const count = options.positionIds ? named : options.seqLen;
   const [cosine, sine] = ropeTables(b.graph, count, { headSize, theta, parameters });
   const at = positions(b, options);
   return (x, heads) => rotary(x, cosine, sine, at, heads);

@@ -5,13 +5,13 @@
  */
 import { MillraceError } from '../errors.ts';
 import { add, mul, type Value } from '../graph/index.ts';
-import { attend } from './attention.ts';
+import { type Attend, attend } from './attention.ts';
 import type { ProgramBuilder } from './builder.ts';
 import { normal, zeros } from './init.ts';
 import { activation, embedding, layerNormLayer, linear } from './layers.ts';
-import type { Model } from './model.ts';
+import type { Model, ProgramOptions } from './model.ts';
 import { type Encoded, seq2seqModel } from './seq2seq.ts';
-import { sinusoids } from './sinusoid.ts';
+import { sinusoidsAt } from './sinusoid.ts';
 
 /** Keys as in config.json of MarianMTModel. */
 export interface MarianConfig {
@@ -57,18 +57,15 @@ export function marian(config: MarianConfig): Model<MarianConfig> {
   const dense = (b: ProgramBuilder, name: string, x: Value, out = width) =>
     linear(b, name, x, { out, init, bias: true });
 
-  function embed(b: ProgramBuilder, side: 'encoder' | 'decoder', ids: Value): Value {
-    const time = ids.size(1);
-    if (time > config.max_position_embeddings)
-      throw new MillraceError(
-        'config',
-        `rows of ${time} tokens exceed max_position_embeddings ${config.max_position_embeddings}`,
-      );
+  function embed(b: ProgramBuilder, side: 'encoder' | 'decoder', ids: Value, options: ProgramOptions): Value {
+    const limit = config.max_position_embeddings;
+    if (!options.positionIds && ids.size(1) > limit)
+      throw new MillraceError('config', `rows of ${ids.size(1)} tokens exceed max_position_embeddings ${limit}`);
     const name = shared ? 'model.shared' : `model.${side}.embed_tokens`;
     const count = side === 'encoder' ? config.vocab_size : vocabulary;
     const x = embedding(b, name, ids, { count, width, init, padding: config.pad_token_id });
     const scaled = config.scale_embedding ? mul(x, Math.sqrt(width)) : x;
-    return drop(b, add(scaled, sinusoids(b.graph, { positions: time, width, layout: 'halves' })));
+    return drop(b, add(scaled, sinusoidsAt(b, ids, options, { limit, width, layout: 'halves' })));
   }
 
   interface AttentionOptions {
@@ -76,16 +73,17 @@ export function marian(config: MarianConfig): Model<MarianConfig> {
     mask: Value | undefined;
     /** Name of the weights as an output, when they are wanted. */
     show: string | undefined;
+    through?: Attend | undefined;
   }
   function attention(b: ProgramBuilder, name: string, x: Value, memory: Value, options: AttentionOptions): Value {
-    const { heads, mask, show } = options;
+    const { heads, mask, show, through } = options;
     const [q, k, v] = [
       dense(b, `${name}.q_proj`, x),
       dense(b, `${name}.k_proj`, memory),
       dense(b, `${name}.v_proj`, memory),
     ];
     const dropout = (weights: Value) => b.dropout(weights, config.attention_dropout ?? 0);
-    const { out, weights } = attend(q, k, v, { heads, mask, dropout });
+    const { out, weights } = attend(q, k, v, { heads, mask, dropout, through });
     if (show) b.attention(show, weights, heads);
     return norm(b, `${name}_layer_norm`, add(x, drop(b, dense(b, `${name}.out_proj`, out))));
   }
@@ -96,9 +94,11 @@ export function marian(config: MarianConfig): Model<MarianConfig> {
   }
 
   return seq2seqModel(config, {
-    encoder(b, ids, mask, { attentions }) {
+    vocabulary,
+    encoder(b, ids, mask, options) {
+      const { attentions } = options;
       const heads = config.encoder_attention_heads;
-      let x = embed(b, 'encoder', ids);
+      let x = embed(b, 'encoder', ids, options);
       for (let i = 0; i < config.encoder_layers; i++) {
         const name = `model.encoder.layers.${i}`;
         const show = attentions ? `encoder_attention.${i}` : undefined;
@@ -108,16 +108,18 @@ export function marian(config: MarianConfig): Model<MarianConfig> {
       }
       return x;
     },
-    decoder(b, ids, source: Encoded, mask, { attentions }) {
+    decoder(b, ids, source: Encoded, mask, options) {
+      const { attentions, cache } = options;
       const heads = config.decoder_attention_heads;
-      let x = embed(b, 'decoder', ids);
+      let x = embed(b, 'decoder', ids, options);
       for (let i = 0; i < config.decoder_layers; i++) {
         const name = `model.decoder.layers.${i}`;
         const show = (kind: string) => (attentions ? `${kind}.${i}` : undefined);
         x = b.graph.segment(name, () => {
-          const own = attention(b, `${name}.self_attn`, x, x, { heads, mask, show: show('attention') });
-          const options = { heads, mask: source.mask, show: show('cross_attention') };
-          const crossed = attention(b, `${name}.encoder_attn`, own, source.memory, options);
+          const self = { heads, mask, show: show('attention'), through: cache?.own };
+          const own = attention(b, `${name}.self_attn`, x, x, self);
+          const cross = { heads, mask: source.mask, show: show('cross_attention'), through: cache?.cross };
+          const crossed = attention(b, `${name}.encoder_attn`, own, source.memory, cross);
           return feedForward(b, name, crossed, config.decoder_ffn_dim);
         });
       }

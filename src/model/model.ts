@@ -1,5 +1,9 @@
 /** What every family offers: a config goes in, its parameter list and the programs that train, score and apply it come out. */
+
+import type { Value } from '../graph/index.ts';
+import type { Attend } from './attention.ts';
 import { ProgramBuilder } from './builder.ts';
+import { type DecodeOptions, type DecodeProgram, decodeProgram } from './decode.ts';
 import type { Parameter, Program } from './program.ts';
 
 export interface ProgramOptions {
@@ -18,6 +22,10 @@ export interface ProgramOptions {
   attentions?: boolean;
   /** Put out the encoder's last layer: `encoder` [batch, time, width]. BERT and the encoder-decoders. */
   hidden?: boolean;
+  /** Attention over a cache: `own` in place of causal self-attention, `cross` in place of attention to the encoder. */
+  cache?: { own: Attend; cross: Attend } | undefined;
+  /** How many places `position_ids` may name; by default the model's own number, or `seqLen` where that is more. */
+  places?: number;
 }
 
 export interface TrainingOptions extends ProgramOptions {
@@ -52,12 +60,26 @@ export interface Model<C = unknown> {
   evaluationProgram(options: TrainingOptions): Program;
   /** `logits` and no loss; float32 [batch, time, vocabulary], or [batch, vocabulary] at the last index. */
   logitsProgram(options: LogitsOptions): Program;
+  /** One graph that reads prompts and single tokens over a cache. Decoder-only language models and encoder-decoders. */
+  decodeProgram?(options: DecodeOptions): DecodeProgram;
 }
 
 /** What differs between families: how inputs become losses, and how they become logits. */
 export interface Recipe {
   loss(b: ProgramBuilder, options: TrainingOptions): void;
   logits(b: ProgramBuilder, options: LogitsOptions): void;
+  /** For families that generate. */
+  decode?: DecodeRecipe;
+}
+
+export interface DecodeRecipe {
+  vocabulary: number;
+  /** Source ids -> what the decoder looks at, [batch, source, width]. */
+  encoder?(b: ProgramBuilder, ids: Value, mask: Value, options: ProgramOptions): Value;
+  /** Ids [batch, time] -> [batch, time, width]. `source` where there is an encoder. */
+  decoder(b: ProgramBuilder, ids: Value, options: ProgramOptions, source?: { memory: Value; mask: Value }): Value;
+  /** [batch, width] -> [batch, vocabulary]. */
+  head(b: ProgramBuilder, hidden: Value): Value;
 }
 
 export function makeModel<C extends { family: string }>(config: C, recipe: Recipe): Model<C> {
@@ -78,6 +100,9 @@ export function makeModel<C extends { family: string }>(config: C, recipe: Recip
       recipe.logits(b, options);
       return b.program();
     },
+    ...(recipe.decode && {
+      decodeProgram: (options: DecodeOptions) => decodeProgram(recipe.decode!, options),
+    }),
   };
 }
 

@@ -7,10 +7,11 @@ import { pick } from './inputs.ts';
 import { type Model, makeModel, type ProgramOptions } from './model.ts';
 
 export interface Seq2seqParts {
+  vocabulary: number;
   /** Source ids [batch, source] -> [batch, source, width]. `mask` as in attention.ts. */
   encoder(b: ProgramBuilder, ids: Value, mask: Value | undefined, options: ProgramOptions): Value;
   /** Target ids [batch, time] and the encoder's result -> [batch, time, width]. */
-  decoder(b: ProgramBuilder, ids: Value, source: Encoded, mask: Value, options: ProgramOptions): Value;
+  decoder(b: ProgramBuilder, ids: Value, source: Encoded, mask: Value | undefined, options: ProgramOptions): Value;
   /** [.., width] -> [.., vocabulary]. */
   head(b: ProgramBuilder, hidden: Value): Value;
 }
@@ -26,7 +27,7 @@ export interface Encoded {
  * answer's earlier tokens: teacher forcing.
  */
 export function seq2seqModel<C extends { family: string }>(config: C, parts: Seq2seqParts): Model<C> {
-  const { encoder, decoder, head } = parts;
+  const { vocabulary, encoder, decoder, head } = parts;
   function hidden(b: ProgramBuilder, options: ProgramOptions): Value {
     const { batchSize, seqLen, sourceLen = seqLen, attentionMask = true } = options;
     const padded = (name: string, time: number) =>
@@ -42,6 +43,12 @@ export function seq2seqModel<C extends { family: string }>(config: C, parts: Seq
     return decoder(b, target, { memory, mask: sourceMask }, mask, options);
   }
   return makeModel(config, {
+    decode: {
+      vocabulary,
+      encoder,
+      decoder: (b, ids, options, source) => decoder(b, ids, source!, undefined, options),
+      head,
+    },
     loss: (b, options) => languageModelLoss(b, head(b, hidden(b, options)), 'labels', options),
     logits(b, options) {
       const all = hidden(b, options);

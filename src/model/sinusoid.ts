@@ -1,5 +1,7 @@
 /** Sinusoidal positions (Vaswani et al. 2017, section 3.5): a count and a width go in, a fixed table comes out. */
-import type { Graph, Value } from '../graph/index.ts';
+import { type Graph, gather, type Value } from '../graph/index.ts';
+import type { ProgramBuilder } from './builder.ts';
+import type { ProgramOptions } from './model.ts';
 
 export interface SinusoidOptions {
   positions: number;
@@ -19,4 +21,18 @@ export function sinusoids(graph: Graph, { positions, width, layout }: SinusoidOp
       values[position * width + j] = isSine ? Math.sin(angle) : Math.cos(angle);
     }
   return graph.constant(values, 'float32', [positions, width]);
+}
+
+/** The positions of ids [batch, time]: the first `time` ones, or those that the input `position_ids` names. */
+export function sinusoidsAt(
+  b: ProgramBuilder,
+  ids: Value,
+  { positionIds, places }: ProgramOptions,
+  { limit, ...table }: Omit<SinusoidOptions, 'positions'> & { limit: number },
+): Value {
+  if (!positionIds) return sinusoids(b.graph, { ...table, positions: ids.size(1) });
+  return gather(
+    sinusoids(b.graph, { ...table, positions: places ?? limit }),
+    b.input('position_ids', 'int32', ids.shape),
+  );
 }

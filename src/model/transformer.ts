@@ -5,13 +5,14 @@
  */
 import { MillraceError } from '../errors.ts';
 import { add, mul, type Value } from '../graph/index.ts';
+import type { Attend } from './attention.ts';
 import { multiHeadAttention } from './attention_forms.ts';
 import type { ProgramBuilder } from './builder.ts';
 import { normal, xavierUniform } from './init.ts';
 import { activation, embedding, layerNormLayer, linear } from './layers.ts';
-import type { Model } from './model.ts';
+import type { Model, ProgramOptions } from './model.ts';
 import { seq2seqModel } from './seq2seq.ts';
-import { sinusoids } from './sinusoid.ts';
+import { sinusoidsAt } from './sinusoid.ts';
 
 export interface TransformerConfig {
   family: 'transformer';
@@ -38,6 +39,9 @@ export interface TransformerConfig {
   eos?: number;
 }
 
+/** Positions of a decoding graph that is not told how many it needs. */
+const PLACES = 512;
+
 export function transformer(config: TransformerConfig): Model<TransformerConfig> {
   const { d_model: width, heads, ff = 4 * width, tied = true, layer_norm_eps: eps = 1e-5 } = config;
   if (width % heads !== 0) throw new MillraceError('config', `d_model ${width} is no multiple of heads ${heads}`);
@@ -51,19 +55,20 @@ export function transformer(config: TransformerConfig): Model<TransformerConfig>
   const drop = (b: ProgramBuilder, x: Value) => b.dropout(x, config.dropout ?? 0.1);
   const norm = (b: ProgramBuilder, name: string, x: Value) => layerNormLayer(b, name, x, eps);
 
-  function embed(b: ProgramBuilder, name: string, ids: Value, count: number): Value {
+  function embed(b: ProgramBuilder, name: string, ids: Value, count: number, options: ProgramOptions): Value {
     const x = mul(embedding(b, name, ids, { count, width, init: embeddingInit }), Math.sqrt(width));
-    return drop(b, add(x, sinusoids(b.graph, { positions: ids.size(1), width, layout: 'interleaved' })));
+    return drop(b, add(x, sinusoidsAt(b, ids, options, { limit: PLACES, width, layout: 'interleaved' })));
   }
 
   interface AttentionOptions {
     mask: Value | undefined;
     /** Name of the weights as an output, when they are wanted. */
     show: string | undefined;
+    through?: Attend | undefined;
   }
   function attention(b: ProgramBuilder, name: string, x: Value, memory: Value, options: AttentionOptions): Value {
     const dropout = (weights: Value) => b.dropout(weights, config.attention_dropout ?? 0);
-    const settings = { heads, mask: options.mask, dropout };
+    const settings = { heads, mask: options.mask, dropout, through: options.through };
     const { out, weights } = multiHeadAttention(b, `${name}.`, [x, memory, memory], settings);
     if (options.show) b.attention(options.show, weights, heads);
     return out;
@@ -83,8 +88,10 @@ export function transformer(config: TransformerConfig): Model<TransformerConfig>
     norm(b, name, add(x, drop(b, sublayer)));
 
   return seq2seqModel(config, {
-    encoder(b, ids, mask, { attentions }) {
-      let x = embed(b, 'emb', ids, config.vocab_size);
+    vocabulary: targets,
+    encoder(b, ids, mask, options) {
+      const { attentions } = options;
+      let x = embed(b, 'emb', ids, config.vocab_size, options);
       for (let i = 0; i < config.encoder_layers; i++) {
         const name = `encoder.layers.${i}`;
         const show = attentions ? `encoder_attention.${i}` : undefined;
@@ -95,15 +102,17 @@ export function transformer(config: TransformerConfig): Model<TransformerConfig>
       }
       return x;
     },
-    decoder(b, ids, source, mask, { attentions }) {
-      let x = embed(b, tied ? 'emb' : 'tgt_emb', ids, targets);
+    decoder(b, ids, source, mask, options) {
+      const { attentions, cache } = options;
+      let x = embed(b, tied ? 'emb' : 'tgt_emb', ids, targets, options);
       for (let i = 0; i < config.decoder_layers; i++) {
         const name = `decoder.layers.${i}`;
         const show = (kind: string) => (attentions ? `${kind}.${i}` : undefined);
         x = b.graph.segment(name, () => {
-          const self = attention(b, `${name}.self_attn`, x, x, { mask, show: show('attention') });
+          const seen = { mask, show: show('attention'), through: cache?.own };
+          const self = attention(b, `${name}.self_attn`, x, x, seen);
           const own = residual(b, `${name}.norm1`, x, self);
-          const cross = { mask: source.mask, show: show('cross_attention') };
+          const cross = { mask: source.mask, show: show('cross_attention'), through: cache?.cross };
           const looked = attention(b, `${name}.multihead_attn`, own, source.memory, cross);
           const crossed = residual(b, `${name}.norm2`, own, looked);
           return residual(b, `${name}.norm3`, crossed, feedForward(b, name, crossed));

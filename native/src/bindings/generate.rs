@@ -28,8 +28,7 @@ pub struct NativeCache {
 #[napi(object)]
 pub struct NativeSource {
     pub name: String,
-    pub heads: u32,
-    pub size: u32,
+    pub width: u32,
 }
 
 #[napi(object)]
@@ -129,11 +128,7 @@ impl NativeDecoder {
             heads: c.heads as usize,
             size: c.size as usize,
         });
-        let sources = spec.sources.into_iter().map(|s| SourceSpec {
-            name: s.name,
-            heads: s.heads as usize,
-            size: s.size as usize,
-        });
+        let sources = spec.sources.into_iter().map(|s| SourceSpec { name: s.name, width: s.width as usize });
         let spec = Spec {
             caches: caches.collect(),
             sources: sources.collect(),

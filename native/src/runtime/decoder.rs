@@ -21,12 +21,11 @@ pub struct CacheSpec {
     pub size: usize,
 }
 
-/// What an encoder hands to every step: [rows, heads, source length, size].
+/// What an encoder hands to every step: [rows, source length, width].
 #[derive(Clone, Debug)]
 pub struct SourceSpec {
     pub name: String,
-    pub heads: usize,
-    pub size: usize,
+    pub width: usize,
 }
 
 /// The inputs of `onnx` beside weights, caches and sources: `input_ids` and `position_ids` int32 [rows, time],
@@ -128,7 +127,8 @@ impl Decoder {
         Ok(())
     }
 
-    /// Reads the source side: ids and mask [rows, time], `input_ids` and `source_mask` of the encoder's graph. Each source row then serves `times` rows of the decoder, which
+    /// Reads the source side: ids and mask [rows, time], `input_ids` and `source_mask` of the encoder's graph, which also
+    /// takes `position_ids`. Each source row then serves `times` rows of the decoder, which
     /// starts anew.
     pub fn encode(&mut self, ids: &[i32], mask: &[i32], rows: usize, times: usize) -> Result<()> {
         let Some(encoder) = self.encoder.as_mut() else {
@@ -140,10 +140,12 @@ impl Decoder {
         }
         let ids = ints("input_ids", &[rows, time], ids)?;
         let mask = ints("source_mask", &[rows, time], mask)?;
-        let source = |s: &SourceSpec| float(&s.name, &[rows, s.heads, time, s.size]);
+        let places: Vec<i32> = (0..rows).flat_map(|_| 0..time as i32).collect();
+        let positions = ints("position_ids", &[rows, time], &places)?;
+        let source = |s: &SourceSpec| float(&s.name, &[rows, time, s.width]);
         let mut sources = self.spec.sources.iter().map(source).collect::<Result<Vec<_>>>()?;
         let mut binding = encoder.create_binding().map_err(failed("make a binding"))?;
-        bind_inputs(&mut binding, encoder, &[&ids, &mask], &self.weights)?;
+        bind_inputs(&mut binding, encoder, &[&ids, &mask, &positions], &self.weights)?;
         for tensor in &mut sources {
             bind_output(&mut binding, &tensor.name().to_owned(), tensor)?;
         }
