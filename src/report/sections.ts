@@ -80,7 +80,7 @@ function dataset({ figures, splits, rows }: DatasetData): Section {
 
 function configuration({ config, provenance }: ReportData): Section {
   const file = config
-    ? `<div class="card wide"><h3>${escapeHtml(config.path)}</h3><pre class="config" tabindex="0" role="region" aria-label="Configuration">${escapeHtml(config.text)}</pre></div>`
+    ? `<div class="card wide"><h3>${escapeHtml(config.path)}</h3><pre class="config" tabindex="0" role="region" aria-label="Configuration file">${escapeHtml(config.text)}</pre></div>`
     : '';
   const facts = provenance ? `<div class="card wide">${table(provenance)}</div>` : '';
   return section(

@@ -16,7 +16,7 @@ export function byteAlphabet() {
 /** A pattern of Rust's regex engines as JavaScript reads it. */
 export function pattern(source) {
   const plain = source
-    .replace(/([+*?}])\+/g, '$1')
+    .replace(/(?<!\\)([+*?]|\{\d+,?\d*\})\+/g, '$1')
     .replaceAll('\\A', '^')
     .replaceAll('\\z', '$');
   try {
