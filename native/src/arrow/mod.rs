@@ -1,1 +1,4 @@
-//! Rows to Arrow IPC.
+//! Rows to Arrow IPC files and back: written whole or not at all, hashed on the way, mapped into memory for reading.
+
+pub mod read;
+pub mod write;

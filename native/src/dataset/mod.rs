@@ -1,1 +1,17 @@
-//! Ids to rows.
+//! Ids to rows: documents are encoded, split, assembled into the rows of a task, written as shards, and read back as batches.
+
+pub mod build;
+pub mod causal;
+pub mod collate;
+pub mod columns;
+pub mod encoder;
+pub mod loader;
+pub mod manifest;
+pub mod pack;
+pub mod plan;
+pub mod rng;
+pub mod shuffle;
+pub mod special;
+pub mod task;
+pub mod tokenize;
+pub mod tokens;

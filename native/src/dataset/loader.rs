@@ -1,0 +1,294 @@
+//! Dataset folders in, batches out, in an order that a cursor of a few numbers can start anywhere.
+//!
+//! Row p of set i in epoch e is `permutation(seed, e)[p]`. With several sets, each next row comes from the set that is
+//! furthest behind its weight. Of `world` readers, reader `rank` takes every world-th row of that one common order.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
+
+use serde::{Deserialize, Serialize};
+
+use super::collate::{Collator, Column, RowKey, Shard};
+use super::manifest::{Manifest, Split};
+use super::shuffle::Permutation;
+use crate::arrow::read::Mapped;
+use crate::error::{Error, Result};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Options {
+    pub sets: Vec<SetOptions>,
+    pub split: String,
+    pub batch_size: usize,
+    pub seed: u64,
+    pub shuffle: bool,
+    /// Passes over all sets; None: without end.
+    pub epochs: Option<u64>,
+    /// Leave out a last batch that isn't full.
+    pub drop_last: bool,
+    pub rank: u64,
+    pub world: u64,
+    /// Compare each shard's hash with the manifest's before its first row is used; otherwise its size only.
+    pub verify: bool,
+    pub boundary_loss: bool,
+    /// Batches made ahead.
+    pub prefetch: usize,
+    /// Rows taken of each set so far, by all readers together; empty at the start.
+    pub taken: Vec<u64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SetOptions {
+    pub dir: PathBuf,
+    pub weight: f64,
+}
+
+/// A batch, and the cursor that the next one starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    pub rows: usize,
+    pub columns: Vec<Column>,
+    pub taken: Vec<u64>,
+    pub epoch: u64,
+}
+
+/// One split of one dataset.
+struct Set {
+    dir: PathBuf,
+    split: Split,
+    /// First row number after each shard.
+    ends: Vec<u64>,
+    shards: Vec<Option<usize>>,
+    open: Vec<Shard>,
+    weight: f64,
+    permutation: Option<(u64, Permutation)>,
+}
+
+impl Set {
+    fn new(options: &SetOptions, split: &str) -> Result<(Self, Manifest)> {
+        let manifest = Manifest::read(&options.dir)?;
+        let split = manifest.split(split)?.clone();
+        let mut total = 0;
+        let ends = split.shards.iter().map(|shard| {
+            total += shard.rows;
+            total
+        });
+        let ends: Vec<u64> = ends.collect();
+        if total == 0 {
+            return Err(Error::input(format!("{}: the split \"{}\" has no rows", options.dir.display(), split.name)));
+        }
+        let shards = vec![None; split.shards.len()];
+        let set = Self { dir: options.dir.clone(), split, ends, shards, open: Vec::new(), weight: options.weight, permutation: None };
+        Ok((set, manifest))
+    }
+
+    fn rows(&self) -> u64 {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// The row that is taken as number `taken` of this set.
+    fn row(&mut self, options: &Options, taken: u64) -> Result<RowKey> {
+        let rows = self.rows();
+        let (epoch, place) = (taken / rows, taken % rows);
+        let number = if options.shuffle {
+            if self.permutation.as_ref().is_none_or(|(of, _)| *of != epoch) {
+                self.permutation = Some((epoch, Permutation::new(rows, options.seed, epoch)));
+            }
+            self.permutation.as_ref().map_or(place, |(_, permutation)| permutation.at(place))
+        } else {
+            place
+        };
+        let shard = self.ends.partition_point(|&end| end <= number);
+        let first = if shard == 0 { 0 } else { self.ends[shard - 1] };
+        let shard_at = self.shard(shard, options.verify)?;
+        Ok(RowKey { shard: shard_at, row: (number - first) as usize, number, epoch })
+    }
+
+    /// Opens a shard at its first use, after comparing it with the manifest.
+    fn shard(&mut self, index: usize, verify: bool) -> Result<usize> {
+        if let Some(at) = self.shards[index] {
+            return Ok(at);
+        }
+        let entry = &self.split.shards[index];
+        let path = self.dir.join(&entry.file);
+        let mapped = Mapped::open(&path)?;
+        if verify {
+            mapped.verify(entry.print.bytes, &entry.print.sha256)?;
+        }
+        let batches = mapped.batches()?;
+        let [batch] = batches.as_slice() else {
+            return Err(Error::corrupt(format!("{}: {} record batches, a shard has one", path.display(), batches.len())));
+        };
+        if batch.num_rows() as u64 != entry.rows {
+            return Err(Error::corrupt(format!("{}: {} rows, the manifest says {}", path.display(), batch.num_rows(), entry.rows)));
+        }
+        self.open.push(Shard::new(&path, batch)?);
+        self.shards[index] = Some(self.open.len() - 1);
+        Ok(self.open.len() - 1)
+    }
+}
+
+/// Makes batches one after the other.
+pub struct Loader {
+    options: Options,
+    sets: Vec<Set>,
+    collator: Collator,
+    taken: Vec<u64>,
+    /// Rows of one pass over all sets.
+    pass: u64,
+}
+
+impl Loader {
+    pub fn new(options: Options) -> Result<Self> {
+        check(&options)?;
+        let mut sets = Vec::new();
+        let mut first: Option<Manifest> = None;
+        for set in &options.sets {
+            let (set, manifest) = Set::new(set, &options.split)?;
+            if let Some(first) = &first {
+                same(first, &manifest, &set.dir)?;
+            } else {
+                first = Some(manifest);
+            }
+            sets.push(set);
+        }
+        let manifest = first.ok_or_else(|| Error::config("no dataset was named"))?;
+        let taken = if options.taken.is_empty() { vec![0; sets.len()] } else { options.taken.clone() };
+        if taken.len() != sets.len() {
+            return Err(Error::config(format!("the cursor is of {} datasets, these are {}", taken.len(), sets.len())));
+        }
+        let pass = sets.iter().map(Set::rows).sum();
+        let collator = Collator::new(&manifest, options.boundary_loss);
+        Ok(Self { options, sets, collator, taken, pass })
+    }
+
+    /// Rows of one pass over all sets.
+    pub fn rows(&self) -> u64 {
+        self.pass
+    }
+
+    /// None at the end of the last epoch.
+    pub fn next(&mut self) -> Result<Option<Batch>> {
+        let batch_size = self.options.batch_size;
+        let mut keys: Vec<(usize, RowKey)> = Vec::with_capacity(batch_size);
+        let end = self.options.epochs.map(|epochs| epochs.saturating_mul(self.pass));
+        let mut position: u64 = self.taken.iter().sum();
+        let epoch = position / self.pass;
+        let round = batch_size as u64 * self.options.world;
+        for i in 0..round {
+            if end.is_some_and(|end| position >= end) {
+                break;
+            }
+            let set = self.furthest_behind(position);
+            if i % self.options.world == self.options.rank {
+                let key = self.sets[set].row(&self.options, self.taken[set])?;
+                keys.push((set, key));
+            }
+            self.taken[set] += 1;
+            position += 1;
+        }
+        if keys.is_empty() || (self.options.drop_last && keys.len() < batch_size) {
+            return Ok(None);
+        }
+        let columns = self.gather(&keys)?;
+        Ok(Some(Batch { rows: keys.len(), columns, taken: self.taken.clone(), epoch }))
+    }
+
+    fn furthest_behind(&self, position: u64) -> usize {
+        let due = (position + 1) as f64;
+        let behind = |set: usize| self.sets[set].weight * due - self.taken[set] as f64;
+        (1..self.sets.len()).fold(0, |best, set| if behind(set) > behind(best) { set } else { best })
+    }
+
+    /// One set's rows are collated in one go; those of several sets one by one and put together.
+    fn gather(&self, keys: &[(usize, RowKey)]) -> Result<Vec<Column>> {
+        if self.sets.len() == 1 {
+            let keys: Vec<RowKey> = keys.iter().map(|(_, key)| *key).collect();
+            return self.collator.collate(&self.sets[0].open, &keys);
+        }
+        let mut out: Vec<Column> = Vec::new();
+        for (set, key) in keys {
+            let columns = self.collator.collate(&self.sets[*set].open, std::slice::from_ref(key))?;
+            if out.is_empty() {
+                out = columns;
+                continue;
+            }
+            for (all, one) in out.iter_mut().zip(columns) {
+                all.data.extend(one.data);
+                all.shape[0] += one.shape[0];
+            }
+        }
+        Ok(out)
+    }
+}
+
+fn check(options: &Options) -> Result<()> {
+    if options.batch_size == 0 {
+        return Err(Error::config("batchSize is 0"));
+    }
+    if options.rank >= options.world {
+        return Err(Error::config(format!("rank {} of {} readers: ranks count from 0", options.rank, options.world)));
+    }
+    let weights: f64 = options.sets.iter().map(|set| set.weight).sum();
+    if options.sets.iter().any(|set| set.weight.is_nan() || set.weight <= 0.0) || (weights - 1.0).abs() > 1e-6 {
+        return Err(Error::config("the weights of blended datasets must be above 0 and add up to 1"));
+    }
+    Ok(())
+}
+
+/// Blended sets must give batches of one form.
+fn same(first: &Manifest, other: &Manifest, dir: &Path) -> Result<()> {
+    let (a, b) = (&first.plan, &other.plan);
+    if a.task != b.task || a.seq_len != b.seq_len || a.vocabulary.sha256 != b.vocabulary.sha256 {
+        return Err(Error::config(format!("{}: its task, seqLen or vocabulary is not that of the first dataset", dir.display()))
+            .with_hint("blend datasets that were built with the same task, length and vocabulary"));
+    }
+    Ok(())
+}
+
+/// A loader on a thread of its own, a few batches ahead.
+pub struct Prefetch {
+    batches: Mutex<Receiver<Result<Batch>>>,
+    pub rows: u64,
+}
+
+impl Prefetch {
+    pub fn start(options: Options) -> Result<Arc<Self>> {
+        let ahead = options.prefetch.max(1);
+        let mut loader = Loader::new(options)?;
+        let rows = loader.rows();
+        let (sender, receiver) = sync_channel(ahead);
+        let work = move || {
+            loop {
+                let (message, more) = match loader.next() {
+                    Ok(Some(batch)) => (Ok(batch), true),
+                    Ok(None) => return,
+                    Err(error) => (Err(error), false),
+                };
+                // Nobody listens any more: done.
+                if sender.send(message).is_err() || !more {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name("millrace-batches".into())
+            .spawn(work)
+            .map_err(|error| Error::environment(format!("a thread can't be started: {error}")))?;
+        Ok(Arc::new(Self { batches: Mutex::new(receiver), rows }))
+    }
+
+    /// Waits for the next batch.
+    pub fn next(&self) -> Result<Option<Batch>> {
+        let batches = self.batches.lock().map_err(|_| Error::internal("a reader thread died"))?;
+        batches.recv().map_or(Ok(None), |batch| batch.map(Some))
+    }
+
+    /// The next batch if it is ready.
+    pub fn ready(&self) -> Result<Option<Batch>> {
+        let Ok(batches) = self.batches.try_lock() else { return Ok(None) };
+        batches.try_recv().map_or(Ok(None), |batch| batch.map(Some))
+    }
+}

@@ -1,0 +1,89 @@
+//! What a dataset is to be: everything that its bytes depend on besides the text. Plain data, the same for every engine.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::causal::Causal;
+use super::special::Special;
+use crate::corpus::open::hex;
+use crate::corpus::records::Fields;
+use crate::error::{Error, Result};
+
+/// The parts a dataset is split into.
+pub const SPLITS: [&str; 3] = ["train", "validation", "test"];
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Plan {
+    /// Changes whenever the same plan gives other bytes.
+    pub version: u32,
+    pub task: Task,
+    /// Tokens of a row.
+    pub seq_len: usize,
+    pub seed: u64,
+    /// Shares of train, validation and test; a document goes where its hash falls.
+    pub split: [f64; 3],
+    pub fields: Fields,
+    pub vocabulary: Vocabulary,
+    /// Bytes of text that become one partition, and with it one shard.
+    pub partition_bytes: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Vocabulary {
+    pub size: usize,
+    pub sha256: String,
+    pub special: Special,
+}
+
+/// The kinds of rows, each with its own options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Task {
+    Causal(Causal),
+}
+
+pub const VERSION: u32 = 1;
+
+impl Plan {
+    pub fn check(&self) -> Result<()> {
+        if self.version != VERSION {
+            return Err(Error::config(format!("the plan has version {}, this program writes {VERSION}", self.version)));
+        }
+        if self.seq_len < 8 {
+            return Err(Error::config(format!("seqLen {} is too short", self.seq_len)).with_hint("use 8 or more"));
+        }
+        let total: f64 = self.split.iter().sum();
+        if self.split.iter().any(|share| !(0.0..=1.0).contains(share)) || (total - 1.0).abs() > 1e-6 {
+            return Err(Error::config(format!("the split {:?} does not add up to 1", self.split)));
+        }
+        if self.partition_bytes == 0 {
+            return Err(Error::config("partitionBytes is 0"));
+        }
+        Ok(())
+    }
+
+    /// SHA-256 of the plan as it is written, in hexadecimal.
+    pub fn hash(&self) -> Result<String> {
+        let text = serde_json::to_vec(self).map_err(|error| Error::internal(format!("plan: {error}")))?;
+        Ok(hex(&Sha256::digest(text)))
+    }
+
+    /// Which split a document goes to. The hash covers the text alone, so that copies of a text stay together.
+    pub fn split_of(&self, text_hash: u64) -> usize {
+        let place = (text_hash >> 11) as f64 / (1u64 << 53) as f64;
+        if place < self.split[0] {
+            0
+        } else if place < self.split[0] + self.split[1] || self.split[2] == 0.0 {
+            1
+        } else {
+            2
+        }
+    }
+
+    /// Ids are stored in 16 bits where the vocabulary allows it.
+    pub fn narrow(&self) -> bool {
+        self.vocabulary.size <= 1 << 16
+    }
+}

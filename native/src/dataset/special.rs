@@ -1,0 +1,107 @@
+//! The files of a vocabulary in, the ids of the special tokens by role out (`<cls>`, `<sep>`, `<eos>`, ... under whatever name they have there).
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// Ids by role; None where the vocabulary has no such token.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Special {
+    pub pad: Option<u32>,
+    pub unk: Option<u32>,
+    pub bos: Option<u32>,
+    pub eos: Option<u32>,
+    pub cls: Option<u32>,
+    pub sep: Option<u32>,
+    pub mask: Option<u32>,
+    /// `<extra_id_0>`, `<extra_id_1>`, ... of T5, in that order.
+    pub sentinels: Vec<u32>,
+    /// Every special token, sorted: never masked, never drawn as a replacement.
+    pub all: Vec<u32>,
+}
+
+/// The names that published vocabularies use, most specific first.
+const NAMES: [(&str, &[&str]); 7] = [
+    ("pad", &["[PAD]", "<pad>", "<|pad|>", "<|padding|>", "<|finetune_right_pad_id|>"]),
+    ("unk", &["[UNK]", "<unk>", "<|unk|>"]),
+    ("bos", &["<bos>", "[BOS]", "<s>", "<|begin_of_text|>", "<|startoftext|>", "<|bos|>"]),
+    ("eos", &["<eos>", "[EOS]", "</s>", "<|endoftext|>", "<|end_of_text|>", "<|eos|>"]),
+    ("cls", &["[CLS]", "<cls>", "<|cls|>"]),
+    ("sep", &["[SEP]", "<sep>", "<|sep|>"]),
+    ("mask", &["[MASK]", "<mask>", "<|mask|>"]),
+];
+
+impl Special {
+    /// `tokenizer` is tokenizer.json; `config`, where there is one, is special_tokens_map.json or tokenizer_config.json,
+    /// whose `cls_token`, `eos_token`, ... go before the names above.
+    pub fn find(tokenizer: &[u8], config: Option<&[u8]>) -> Result<Self> {
+        let parse = |bytes: &[u8], name: &str| {
+            serde_json::from_slice::<Value>(bytes).map_err(|error| Error::input(format!("{name}: {error}")))
+        };
+        let tokenizer = parse(tokenizer, "tokenizer.json")?;
+        let config = config.map(|bytes| parse(bytes, "special tokens")).transpose()?;
+        let mut ids: FxHashMap<&str, u32> = FxHashMap::default();
+        let mut all = Vec::new();
+        if let Some(vocab) = tokenizer["model"]["vocab"].as_object() {
+            ids.extend(vocab.iter().filter_map(|(token, id)| Some((token.as_str(), u32::try_from(id.as_u64()?).ok()?))));
+        }
+        for token in tokenizer["added_tokens"].as_array().into_iter().flatten() {
+            let (Some(content), Some(id)) = (token["content"].as_str(), token["id"].as_u64()) else { continue };
+            let Ok(id) = u32::try_from(id) else { continue };
+            ids.insert(content, id);
+            if token["special"].as_bool().unwrap_or(false) {
+                all.push(id);
+            }
+        }
+        let role = |role: &str| {
+            let entry = config.as_ref().map(|config| &config[format!("{role}_token")]);
+            let named = entry.and_then(|entry| entry.as_str().or_else(|| entry["content"].as_str()));
+            let known = NAMES.iter().find(|(name, _)| *name == role).map_or(&[][..], |(_, names)| names);
+            named.into_iter().chain(known.iter().copied()).find_map(|name| ids.get(name).copied())
+        };
+        let sentinels: Vec<u32> = (0..).map_while(|i| ids.get(format!("<extra_id_{i}>").as_str()).copied()).collect();
+        let mut special = Self {
+            pad: role("pad"),
+            unk: role("unk"),
+            bos: role("bos"),
+            eos: role("eos"),
+            cls: role("cls"),
+            sep: role("sep"),
+            mask: role("mask"),
+            sentinels,
+            all,
+        };
+        let named = [special.pad, special.unk, special.bos, special.eos, special.cls, special.sep, special.mask];
+        special.all.extend(named.into_iter().flatten());
+        special.all.extend(&special.sentinels);
+        special.all.sort_unstable();
+        special.all.dedup();
+        Ok(special)
+    }
+
+    /// The id of a role that a task can't do without.
+    pub fn need(&self, role: &str) -> Result<u32> {
+        let id = match role {
+            "pad" => self.pad,
+            "bos" => self.bos,
+            "eos" => self.eos,
+            "cls" => self.cls,
+            "sep" => self.sep,
+            "mask" => self.mask,
+            _ => None,
+        };
+        id.ok_or_else(|| {
+            let names = NAMES.iter().find(|(name, _)| *name == role).map_or_else(String::new, |(_, names)| names.join(", "));
+            Error::config(format!("the vocabulary has no {role} token"))
+                .with_hint(format!("train it with one of these special tokens: {names}"))
+        })
+    }
+
+    /// What fills the end of a row. Padding is told from text by length, so it may share an id with any token.
+    pub fn filler(&self) -> u32 {
+        self.pad.or(self.eos).unwrap_or(0)
+    }
+}

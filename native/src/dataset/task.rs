@@ -1,0 +1,73 @@
+//! Encoded documents in, the rows of a task out: a pure function of (plan, documents, partition number).
+
+use std::ops::AddAssign;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{Field, Schema};
+use serde::{Deserialize, Serialize};
+
+use super::causal;
+use super::plan::{Plan, Task};
+use super::tokens::{TokenDocs, arrow};
+use crate::error::{Error, Result};
+
+/// Where the documents stand: partitions are assembled alone; what they leave over is gathered into tails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Names the random streams of this piece of work; tails count on from the partitions.
+    pub partition: u64,
+    /// Nothing comes after: leave nothing over.
+    pub last: bool,
+}
+
+/// What assembling came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Counts {
+    pub rows: u64,
+    /// Tokens in rows, padding apart.
+    pub tokens: u64,
+    pub padding: u64,
+    /// Documents longer than a row, which had to be cut.
+    pub cut_documents: u64,
+}
+
+impl AddAssign<&Counts> for Counts {
+    fn add_assign(&mut self, other: &Counts) {
+        self.rows += other.rows;
+        self.tokens += other.tokens;
+        self.padding += other.padding;
+        self.cut_documents += other.cut_documents;
+    }
+}
+
+pub struct Assembled {
+    /// None where no row came about.
+    pub rows: Option<RecordBatch>,
+    /// What is left over for the tail.
+    pub carry: TokenDocs,
+    pub counts: Counts,
+}
+
+/// Fewer tokens than this are left over whole, so that small splits and small corpora don't become many small shards.
+pub const SMALL: usize = 1 << 20;
+
+pub fn assemble(plan: &Plan, docs: TokenDocs, place: Place) -> Result<Assembled> {
+    if docs.is_empty() || (docs.ids.len() < SMALL && !place.last) {
+        return Ok(Assembled { rows: None, carry: docs, counts: Counts::default() });
+    }
+    match &plan.task {
+        Task::Causal(task) => causal::assemble(plan, task, docs, place),
+    }
+}
+
+/// Columns as a batch, with the plan's figures that a reader needs in the schema's metadata.
+pub fn batch(plan: &Plan, columns: Vec<(Field, ArrayRef)>) -> Result<RecordBatch> {
+    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = columns.into_iter().unzip();
+    let task = serde_json::to_value(&plan.task).map_err(|error| Error::internal(format!("plan: {error}")))?;
+    // One key, so that the bytes don't depend on the order of a map.
+    let facts = serde_json::json!({ "task": task["kind"], "seqLen": plan.seq_len, "plan": plan.hash()? });
+    let metadata = [("millrace".to_owned(), facts.to_string())];
+    RecordBatch::try_new(Arc::new(Schema::new(fields).with_metadata(metadata)), arrays).map_err(arrow)
+}

@@ -1,0 +1,127 @@
+//! Encoded documents, one after the other in one array: what passes between the steps of a build, and between engines as Arrow.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, UInt8Type, UInt32Type};
+use arrow_array::{Array, ArrayRef, Int32Array, ListArray, RecordBatch, UInt8Array, UInt32Array};
+use arrow_buffer::{OffsetBuffer, ScalarBuffer};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+
+use crate::error::{Error, Result};
+
+/// A word of the pre-tokenizer starts at this token.
+pub const WORD: u8 = 1;
+/// A sentence starts here.
+pub const SENTENCE: u8 = 2;
+/// The loss counts this token as a target.
+pub const TARGET: u8 = 4;
+/// The second text of a pair starts here.
+pub const SECOND: u8 = 8;
+
+/// `ids` of all documents; document i ends before `ends[i]`. `marks`, where a task needs them, has a byte of flags an id.
+/// `labels`, where a task needs them, has one class a document.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenDocs {
+    pub ids: Vec<u32>,
+    pub ends: Vec<usize>,
+    pub marks: Vec<u8>,
+    pub labels: Vec<i32>,
+}
+
+impl TokenDocs {
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    pub fn range(&self, doc: usize) -> std::ops::Range<usize> {
+        let start = if doc == 0 { 0 } else { self.ends[doc - 1] };
+        start..self.ends[doc]
+    }
+
+    pub fn doc(&self, doc: usize) -> &[u32] {
+        &self.ids[self.range(doc)]
+    }
+
+    /// Appends a part of `other` as a document of its own.
+    pub fn push_from(&mut self, other: &TokenDocs, range: std::ops::Range<usize>) {
+        self.ids.extend_from_slice(&other.ids[range.clone()]);
+        if !other.marks.is_empty() {
+            self.marks.extend_from_slice(&other.marks[range]);
+        }
+        self.ends.push(self.ids.len());
+    }
+
+    pub fn append(&mut self, other: &TokenDocs) {
+        let base = self.ids.len();
+        self.ids.extend_from_slice(&other.ids);
+        self.marks.extend_from_slice(&other.marks);
+        self.labels.extend_from_slice(&other.labels);
+        self.ends.extend(other.ends.iter().map(|end| base + end));
+    }
+
+    pub fn schema() -> SchemaRef {
+        let list = |name: &str, kind: DataType| Field::new(name, DataType::List(Arc::new(Field::new("item", kind, false))), true);
+        Arc::new(Schema::new(vec![
+            list("ids", DataType::UInt32),
+            list("marks", DataType::UInt8),
+            Field::new("label", DataType::Int32, true),
+        ]))
+    }
+
+    /// A row a document: `ids: list<uint32>`, `marks: list<uint8>` or null, `label: int32` or null.
+    pub fn to_batch(&self) -> Result<RecordBatch> {
+        let mut offsets = Vec::with_capacity(self.len() + 1);
+        offsets.push(0i32);
+        for &end in &self.ends {
+            offsets.push(i32::try_from(end).map_err(|_| Error::internal("more than 2^31 ids in one partition"))?);
+        }
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+        let list = |kind: DataType, values: ArrayRef| {
+            ListArray::try_new(Arc::new(Field::new("item", kind, false)), offsets.clone(), values, None).map_err(arrow)
+        };
+        let ids = list(DataType::UInt32, Arc::new(UInt32Array::from(self.ids.clone())))?;
+        let item = Arc::new(Field::new("item", DataType::UInt8, false));
+        let marks = if self.marks.is_empty() {
+            ListArray::new_null(item, self.len())
+        } else {
+            list(DataType::UInt8, Arc::new(UInt8Array::from(self.marks.clone())))?
+        };
+        let label = if self.labels.is_empty() { Int32Array::new_null(self.len()) } else { Int32Array::from(self.labels.clone()) };
+        RecordBatch::try_new(Self::schema(), vec![Arc::new(ids), Arc::new(marks), Arc::new(label)]).map_err(arrow)
+    }
+
+    pub fn append_batch(&mut self, batch: &RecordBatch) -> Result<()> {
+        if batch.schema().fields() != Self::schema().fields() {
+            return Err(Error::input("the stream holds no encoded documents (columns ids, marks, label)"));
+        }
+        let base = self.ids.len();
+        let ids = batch.column(0).as_list::<i32>();
+        let offsets = ids.offsets();
+        let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
+        self.ids.extend_from_slice(&ids.values().as_primitive::<UInt32Type>().values()[first..last]);
+        self.ends.extend(offsets[1..].iter().map(|&end| base + end as usize - first));
+        let marks = batch.column(1).as_list::<i32>();
+        if marks.null_count() == 0 && !marks.is_empty() {
+            let offsets = marks.offsets();
+            let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
+            self.marks.extend_from_slice(&marks.values().as_primitive::<UInt8Type>().values()[first..last]);
+        }
+        let labels = batch.column(2).as_primitive::<Int32Type>();
+        if labels.null_count() == 0 {
+            self.labels.extend_from_slice(labels.values());
+        }
+        if !self.marks.is_empty() && self.marks.len() != self.ids.len() {
+            return Err(Error::corrupt("encoded documents: marks and ids differ in length"));
+        }
+        Ok(())
+    }
+}
+
+pub fn arrow(error: arrow_schema::ArrowError) -> Error {
+    Error::internal(format!("Arrow: {error}"))
+}
