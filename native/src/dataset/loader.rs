@@ -23,7 +23,9 @@ pub struct Options {
     pub batch_size: usize,
     pub seed: u64,
     pub shuffle: bool,
-    /// Passes over all sets; None: without end.
+    /// First epoch, where `taken` is empty.
+    pub start_epoch: u64,
+    /// Passes over all sets after that; None: without end.
     pub epochs: Option<u64>,
     /// Leave out a last batch that isn't full.
     pub drop_last: bool,
@@ -155,7 +157,9 @@ impl Loader {
             sets.push(set);
         }
         let manifest = first.ok_or_else(|| Error::config("no dataset was named"))?;
-        let taken = if options.taken.is_empty() { vec![0; sets.len()] } else { options.taken.clone() };
+        let first = |set: &Set| options.start_epoch * set.rows();
+        let taken: Vec<u64> =
+            if options.taken.is_empty() { sets.iter().map(first).collect() } else { options.taken.clone() };
         if taken.len() != sets.len() {
             return Err(Error::config(format!("the cursor is of {} datasets, these are {}", taken.len(), sets.len())));
         }
@@ -173,7 +177,8 @@ impl Loader {
     pub fn next(&mut self) -> Result<Option<Batch>> {
         let batch_size = self.options.batch_size;
         let mut keys: Vec<(usize, RowKey)> = Vec::with_capacity(batch_size);
-        let end = self.options.epochs.map(|epochs| epochs.saturating_mul(self.pass));
+        let last_epoch = self.options.epochs.map(|epochs| epochs.saturating_add(self.options.start_epoch));
+        let end = last_epoch.map(|epochs| epochs.saturating_mul(self.pass));
         let mut position: u64 = self.taken.iter().sum();
         let epoch = position / self.pass;
         let round = batch_size as u64 * self.options.world;

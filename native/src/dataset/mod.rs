@@ -9,6 +9,7 @@ pub mod loader;
 pub mod manifest;
 pub mod pack;
 pub mod plan;
+pub mod request;
 pub mod rng;
 pub mod shuffle;
 pub mod special;

@@ -36,8 +36,8 @@ const NAMES: [(&str, &[&str]); 7] = [
 
 impl Special {
     /// `tokenizer` is tokenizer.json; `config`, where there is one, is special_tokens_map.json or tokenizer_config.json,
-    /// whose `cls_token`, `eos_token`, ... go before the names above.
-    pub fn find(tokenizer: &[u8], config: Option<&[u8]>) -> Result<Self> {
+    /// whose `cls_token`, `eos_token`, ... go before the names above. Also says how many ids there are (the highest and one).
+    pub fn find(tokenizer: &[u8], config: Option<&[u8]>) -> Result<(Self, usize)> {
         let parse = |bytes: &[u8], name: &str| {
             serde_json::from_slice::<Value>(bytes).map_err(|error| Error::input(format!("{name}: {error}")))
         };
@@ -79,7 +79,11 @@ impl Special {
         special.all.extend(&special.sentinels);
         special.all.sort_unstable();
         special.all.dedup();
-        Ok(special)
+        let size = ids.values().max().map_or(0, |&id| id as usize + 1);
+        if size == 0 {
+            return Err(Error::input("tokenizer.json: it has no vocabulary"));
+        }
+        Ok((special, size))
     }
 
     /// The id of a role that a task can't do without.

@@ -1,0 +1,106 @@
+/** Dataset folders in, batches of typed arrays out, shuffled, from any place on; made ahead by a native thread. */
+import { MillraceError } from '../errors.ts';
+import { callNative, fromNative } from '../native.ts';
+
+export interface BatchesOptions {
+  /** One dataset folder, or several to blend by weight (weights are scaled to add up to 1). */
+  dir: string | { dir: string; weight: number }[];
+  /** Default `train`. */
+  split?: 'train' | 'validation' | 'test' | undefined;
+  /** Rows of a batch. */
+  batchSize: number;
+  seed?: number | undefined;
+  /** Default true: each epoch in an order of its own, given by the seed. False: as stored. */
+  shuffle?: boolean | undefined;
+  /** Passes over all rows; default 1; Infinity is without end. */
+  epochs?: number | undefined;
+  /** Epoch to start at, where there is no cursor. */
+  epoch?: number | undefined;
+  /** Where to go on: the cursor of the last batch that was used. */
+  cursor?: Cursor | undefined;
+  /** Leave out a last batch that isn't full. Default false. */
+  dropLast?: boolean | undefined;
+  /** Of `world` readers of the same data, this is number `rank` (from 0); each gets its own rows. */
+  rank?: number | undefined;
+  world?: number | undefined;
+  /** Causal rows: also count the first token of a document as the target of the last one before it. Default false. */
+  boundaryLoss?: boolean | undefined;
+  /** Compare each shard's hash with the manifest before its first use. Default true. */
+  verify?: boolean | undefined;
+  /** Batches made ahead. Default 4. */
+  prefetch?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** The whole state of a reader: rows taken of each set so far, by all ranks together. */
+export interface Cursor {
+  taken: number[];
+}
+
+/** int32 arrays under the names of Hugging Face's model inputs, in camel case; [rows, seqLen] unless said otherwise. */
+export interface Batch {
+  rows: number;
+  /** Epoch of its first row. */
+  epoch: number;
+  /** Give it to `batches` to go on after this batch. */
+  cursor: Cursor;
+  inputIds: Int32Array;
+  /** Causal: shifted already, position t holds token t + 1; -100 is ignored. */
+  labels?: Int32Array;
+  /** From 0 in each document. */
+  positionIds?: Int32Array;
+  /** 1, 2, ... for the documents of a row; 0 is padding. */
+  segmentIds?: Int32Array;
+  /** Shape of each array. */
+  shapes: Record<string, number[]>;
+}
+
+/**
+ * @example
+ * for await (const { inputIds, labels, cursor } of batches({ dir: 'dataset', batchSize: 16, seed: 1 })) { ... }
+ * @throws `input` where there is no dataset, `corrupt` where a shard isn't the one that the manifest names.
+ */
+export async function* batches(options: BatchesOptions): AsyncGenerator<Batch, void, void> {
+  const sets = typeof options.dir === 'string' ? [{ dir: options.dir, weight: 1 }] : options.dir;
+  const total = sets.reduce((sum, { weight }) => sum + weight, 0);
+  const epochs = options.epochs ?? 1;
+  const reader = callNative((native) => {
+    const open = (taken: number[]) =>
+      native.DatasetReader.open(
+        JSON.stringify({
+          sets: sets.map(({ dir, weight }) => ({ dir, weight: weight / total })),
+          split: options.split ?? 'train',
+          batchSize: options.batchSize,
+          seed: options.seed ?? 0,
+          shuffle: options.shuffle ?? true,
+          startEpoch: options.epoch ?? 0,
+          epochs: Number.isFinite(epochs) ? epochs : null,
+          dropLast: options.dropLast ?? false,
+          rank: options.rank ?? 0,
+          world: options.world ?? 1,
+          verify: options.verify ?? true,
+          boundaryLoss: options.boundaryLoss ?? false,
+          prefetch: options.prefetch ?? 4,
+          taken,
+        }),
+      );
+    return open(options.cursor?.taken ?? []);
+  });
+  for (;;) {
+    if (options.signal?.aborted) throw new MillraceError('cancelled', 'reading batches was cancelled');
+    const next = callNative(() => reader.ready()) ?? (await reader.next().catch(rethrow));
+    if (!next) return;
+    const { rows, epoch, taken, columns } = next;
+    const batch = { rows, epoch, cursor: { taken }, shapes: {} } as unknown as Batch;
+    for (const { name, shape, data } of columns) {
+      const key = name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+      (batch as unknown as Record<string, Int32Array>)[key] = data;
+      batch.shapes[key] = shape;
+    }
+    yield batch;
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw fromNative(error);
+}

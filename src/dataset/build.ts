@@ -1,0 +1,102 @@
+/** A corpus and a vocabulary in, a dataset folder out: Arrow shards of rows for one task, and manifest.json. */
+import { availableParallelism } from 'node:os';
+import { relative, resolve } from 'node:path';
+import { type CorpusOptions, resolveCorpus } from '../corpus/resolve.ts';
+import { MillraceError } from '../errors.ts';
+import { callNative, runNative } from '../native.ts';
+import type { Watch } from '../progress.ts';
+import type { Manifest, Plan } from './manifest.ts';
+
+export interface BuildDatasetOptions extends CorpusOptions, Watch {
+  /** Folder of the vocabulary (with tokenizer.json), or the tokenizer.json itself. */
+  vocab: string;
+  /** Default `causal`. */
+  task?: TaskOptions['kind'] | TaskOptions | undefined;
+  /** Tokens of a row. */
+  seqLen: number;
+  /** Folder to write. A dataset that is there is replaced once the new one is whole. */
+  out: string;
+  /** Shares that add up to 1; documents go where their hash falls. Default 0.98 and 0.02. */
+  split?: { train: number; validation?: number; test?: number } | undefined;
+  seed?: number | undefined;
+  /** Of causal rows: `best-fit` (default), `concat`, `none`. */
+  pack?: 'best-fit' | 'concat' | 'none' | undefined;
+  threads?: number | undefined;
+  /** Records that may be refused (they go to rejects.jsonl) before the build stops. Default 0. */
+  maxRejects?: number | undefined;
+  /** Bytes of text that become one shard. Default 32 MiB. */
+  partitionBytes?: number | undefined;
+}
+
+export type TaskOptions = {
+  kind: 'causal';
+  pack?: 'best-fit' | 'concat' | 'none' | undefined;
+  /** Put the vocabulary's begin token before each document. Default false. */
+  bos?: boolean | undefined;
+  /** Put the end token after each document. Default true. */
+  eos?: boolean | undefined;
+};
+
+/**
+ * Builds a dataset. The bytes depend on the text, the vocabulary and the options, not on the number of threads; a build
+ * that was killed goes on where it stopped.
+ *
+ * @example
+ * await buildDataset({ files: ['corpora/moby-dick.yaml'], vocab: 'vocab', seqLen: 256, out: 'dataset' });
+ */
+export async function buildDataset(options: BuildDatasetOptions): Promise<Manifest> {
+  const request = await toRequest(options);
+  const manifest = await runNative((native, task) => native.buildDataset(task, request), {
+    ...options,
+    phase: 'dataset',
+    unit: 'bytes',
+  });
+  return JSON.parse(manifest) as Manifest;
+}
+
+/** What `buildDataset` would do with the same options: the plan, and the files it would read. Writes nothing. */
+export async function planDataset(
+  options: BuildDatasetOptions,
+): Promise<{ plan: Plan; files: { path: string; bytes: number }[] }> {
+  const { files } = await resolveCorpus(options);
+  const request = await toRequest(options);
+  const plan = callNative((native) => native.planDataset(request));
+  return { plan: JSON.parse(plan) as Plan, files: files.map(({ path, bytes }) => ({ path, bytes })) };
+}
+
+async function toRequest(options: BuildDatasetOptions): Promise<string> {
+  const corpus = await resolveCorpus(options);
+  const { train, validation = 0, test = 0 } = options.split ?? { train: 0.98, validation: 0.02 };
+  if (!Number.isSafeInteger(options.seqLen)) throw new MillraceError('config', 'seqLen must be a whole number');
+  const fields = corpus.field === undefined ? [] : [corpus.field].flat();
+  return JSON.stringify({
+    vocab: options.vocab,
+    task: toTask(options),
+    seqLen: options.seqLen,
+    seed: options.seed ?? 0,
+    split: [train, validation, test],
+    fields,
+    partitionBytes: options.partitionBytes ?? 32 << 20,
+    sources: corpus.files.map(({ path, format }) => ({ path: portable(path), format })),
+    out: resolve(options.out),
+    threads: options.threads ?? availableParallelism(),
+    maxRejects: options.maxRejects ?? 0,
+  });
+}
+
+/** Relative to the working folder and with forward slashes, so that the manifest is the same on another machine. */
+function portable(path: string): string {
+  const short = relative(process.cwd(), resolve(path));
+  return (short.startsWith('..') ? path : short).replaceAll('\\', '/');
+}
+
+function toTask(options: BuildDatasetOptions): object {
+  const task: TaskOptions =
+    typeof options.task === 'object' ? options.task : { kind: options.task ?? 'causal' };
+  return {
+    kind: task.kind,
+    pack: task.pack ?? options.pack ?? 'best-fit',
+    bos: task.bos ?? false,
+    eos: task.eos ?? true,
+  };
+}
