@@ -91,8 +91,7 @@ function portable(path: string): string {
 }
 
 function toTask(options: BuildDatasetOptions): object {
-  const task: TaskOptions =
-    typeof options.task === 'object' ? options.task : { kind: options.task ?? 'causal' };
+  const task: TaskOptions = typeof options.task === 'object' ? options.task : { kind: options.task ?? 'causal' };
   return {
     kind: task.kind,
     pack: task.pack ?? options.pack ?? 'best-fit',

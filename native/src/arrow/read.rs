@@ -43,7 +43,8 @@ impl Mapped {
     /// Refuses a file that is not the one the manifest names.
     pub fn verify(&self, bytes: u64, sha256: &str) -> Result<()> {
         let changed = |what: String| {
-            Error::corrupt(format!("{}: {what}", self.path)).with_hint("the file was changed or damaged: build the dataset again")
+            Error::corrupt(format!("{}: {what}", self.path))
+                .with_hint("the file was changed or damaged: build the dataset again")
         };
         if self.buffer.len() as u64 != bytes {
             return Err(changed(format!("{} bytes, the manifest says {bytes}", self.buffer.len())));
@@ -55,20 +56,23 @@ impl Mapped {
     }
 
     pub fn batches(&self) -> Result<Vec<RecordBatch>> {
-        let wrong = |what: &dyn std::fmt::Display| Error::corrupt(format!("{}: not a whole Arrow IPC file: {what}", self.path));
+        let wrong =
+            |what: &dyn std::fmt::Display| Error::corrupt(format!("{}: not a whole Arrow IPC file: {what}", self.path));
         let bytes = self.buffer.as_slice();
         let trailer: [u8; 10] = bytes.last_chunk().copied().ok_or_else(|| wrong(&"too short"))?;
         let length = read_footer_length(trailer).map_err(|error| wrong(&error))?;
         let end = bytes.len() - trailer.len();
         let start = end.checked_sub(length).ok_or_else(|| wrong(&"its footer is cut off"))?;
         let footer = root_as_footer(&bytes[start..end]).map_err(|error| wrong(&error))?;
-        let schema = try_fb_to_schema(footer.schema().ok_or_else(|| wrong(&"it has no schema"))?).map_err(|error| wrong(&error))?;
+        let schema = try_fb_to_schema(footer.schema().ok_or_else(|| wrong(&"it has no schema"))?)
+            .map_err(|error| wrong(&error))?;
         let decoder = FileDecoder::new(Arc::new(schema), footer.version());
         let mut batches = Vec::new();
         for block in footer.recordBatches().into_iter().flatten() {
             let size = usize::try_from(block.metaDataLength()).ok().zip(usize::try_from(block.bodyLength()).ok());
             let place = usize::try_from(block.offset()).ok().zip(size.and_then(|(meta, body)| meta.checked_add(body)));
-            let Some((offset, size)) = place.filter(|(offset, size)| offset.checked_add(*size).is_some_and(|end| end <= bytes.len()))
+            let Some((offset, size)) =
+                place.filter(|(offset, size)| offset.checked_add(*size).is_some_and(|end| end <= bytes.len()))
             else {
                 return Err(wrong(&"a record batch is cut off"));
             };

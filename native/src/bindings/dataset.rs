@@ -28,7 +28,7 @@ pub fn plan_dataset(request: String) -> Result<String> {
 }
 
 /// Builds a dataset and resolves to its manifest, as JSON. Progress counts bytes of text.
-#[napi]
+#[napi(ts_return_type = "Promise<string>")]
 pub fn build_dataset(task: &Task, request: String) -> AsyncTask<Work<String>> {
     let progress = task.progress.clone();
     spawn(move || {
@@ -39,7 +39,7 @@ pub fn build_dataset(task: &Task, request: String) -> AsyncTask<Work<String>> {
 }
 
 /// Compares every shard of a dataset folder with its manifest. Progress counts bytes.
-#[napi]
+#[napi(ts_return_type = "Promise<string>")]
 pub fn verify_dataset(task: &Task, dir: String) -> AsyncTask<Work<String>> {
     let progress = task.progress.clone();
     spawn(move || {
@@ -112,7 +112,7 @@ impl DatasetReader {
     }
 
     /// The next batch; null at the end.
-    #[napi]
+    #[napi(ts_return_type = "Promise<DatasetBatch | null>")]
     pub fn next(&self) -> AsyncTask<Work<Either<DatasetBatch, Null>>> {
         let inner = self.inner.clone();
         spawn(move || Ok(inner.next()?.map_or(Either::B(Null), |batch| Either::A(batch.into()))))

@@ -98,7 +98,8 @@ impl Cutter {
                 continue;
             };
             if end > start {
-                let lines = if format == Format::File { 0 } else { memchr_iter(b'\n', &bytes[start..end]).count() as u64 };
+                let lines =
+                    if format == Format::File { 0 } else { memchr_iter(b'\n', &bytes[start..end]).count() as u64 };
                 spans.push(Span { source, line, bytes: start..end });
                 line += lines;
             }
@@ -137,7 +138,10 @@ fn boundary(format: Format, text: &[u8]) -> Option<usize> {
         Format::Line | Format::Jsonl | Format::Tsv => memrchr(b'\n', text).map(|at| at + 1),
         Format::Paragraph => {
             // A blank line that is followed by more text, so that a run of blank lines is never torn.
-            memrchr_iter(b'\n', text).skip(1).find(|&at| matches!(text[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..])).map(|at| at + 1)
+            memrchr_iter(b'\n', text)
+                .skip(1)
+                .find(|&at| matches!(text[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]))
+                .map(|at| at + 1)
         }
     }
 }

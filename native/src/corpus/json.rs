@@ -159,7 +159,11 @@ impl<'a> Scanner<'a, '_> {
         }
         for index in 0usize.. {
             self.space();
-            if live == 0 { self.member("", depth, 0)? } else { self.member(&index.to_string(), depth, live)? }
+            if live == 0 {
+                self.member("", depth, 0)?
+            } else {
+                self.member(&index.to_string(), depth, live)?
+            }
             self.space();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -192,7 +196,11 @@ impl<'a> Scanner<'a, '_> {
         if self.peek() == Some(b'-') {
             self.at += 1;
         }
-        if self.peek() == Some(b'0') { self.at += 1 } else { self.digits()? }
+        if self.peek() == Some(b'0') {
+            self.at += 1
+        } else {
+            self.digits()?
+        }
         if self.peek() == Some(b'.') {
             self.at += 1;
             self.digits()?;
@@ -234,7 +242,11 @@ impl<'a> Scanner<'a, '_> {
 
     fn string(&mut self) -> Scan<Cow<'a, str>> {
         let (inner, escaped) = self.raw_string()?;
-        if escaped { unescape(inner).map(Cow::Owned).map_err(|what| self.wrong(&what)) } else { Ok(Cow::Borrowed(inner)) }
+        if escaped {
+            unescape(inner).map(Cow::Owned).map_err(|what| self.wrong(&what))
+        } else {
+            Ok(Cow::Borrowed(inner))
+        }
     }
 }
 
@@ -303,7 +315,20 @@ mod tests {
         assert_eq!(get(line, "c"), Ok(Some(r#"{"d": -1.5e3, "text": "no"}"#.into())));
         assert_eq!(get(line, "n"), Ok(None));
         assert_eq!(get(line, "missing"), Ok(None));
-        for bad in ["", "{", "{\"text\"}", "{\"text\": \"x}", "{\"text\": 01}", "{\"text\": 1,}", "[1 2]", "{} {}", "tru", "{\"text\": \"\\x\"}", "{\"text\": \"\\ud800\"}", "{\"text\": \"\\"] {
+        for bad in [
+            "",
+            "{",
+            "{\"text\"}",
+            "{\"text\": \"x}",
+            "{\"text\": 01}",
+            "{\"text\": 1,}",
+            "[1 2]",
+            "{} {}",
+            "tru",
+            "{\"text\": \"\\x\"}",
+            "{\"text\": \"\\ud800\"}",
+            "{\"text\": \"\\",
+        ] {
             assert!(get(bad, "text").is_err(), "{bad}");
         }
         assert!(get(&"[".repeat(10_000), "text").is_err());

@@ -67,7 +67,13 @@ impl Input {
         };
         out.reserve(limit);
         reader.take(limit as u64).read_to_end(out).map_err(|error| {
-            let broken = matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof | io::ErrorKind::Other);
+            let broken = matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData
+                    | io::ErrorKind::InvalidInput
+                    | io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::Other
+            );
             match self.stream {
                 Stream::Plain(_) => Error::io(&self.path, error),
                 _ if broken => Error::input(format!("{}: can't be unpacked: {error}", self.path)),

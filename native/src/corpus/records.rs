@@ -46,7 +46,9 @@ pub fn read(
                 Some(text) => &text[range],
                 None => match std::str::from_utf8(&bytes[range]) {
                     Ok(text) => text,
-                    Err(error) => return refuse(line, format!("not UTF-8 from byte {} of the record on", error.valid_up_to())),
+                    Err(error) => {
+                        return refuse(line, format!("not UTF-8 from byte {} of the record on", error.valid_up_to()));
+                    }
                 },
             };
             match source.format {
@@ -77,7 +79,9 @@ pub fn read(
                     for name in &fields.names {
                         match name.parse::<usize>().ok().and_then(|at| cells.get(at)) {
                             Some(cell) => found.push(Cow::Borrowed(*cell)),
-                            None => return refuse(line, format!("there is no field {name}: the line has {}", cells.len())),
+                            None => {
+                                return refuse(line, format!("there is no field {name}: the line has {}", cells.len()));
+                            }
                         }
                     }
                     each(span, line, &found)
@@ -114,7 +118,11 @@ pub fn read(
 }
 
 /// Runs of lines that are not blank (a line of spaces is blank).
-fn paragraphs(bytes: &[u8], first: u64, record: &mut dyn FnMut(std::ops::Range<usize>, u64) -> Result<()>) -> Result<()> {
+fn paragraphs(
+    bytes: &[u8],
+    first: u64,
+    record: &mut dyn FnMut(std::ops::Range<usize>, u64) -> Result<()>,
+) -> Result<()> {
     let (mut start, mut line) = (0, first);
     let mut open: Option<(usize, u64)> = None;
     for end in memchr_iter(b'\n', bytes).map(|at| at + 1).chain([bytes.len()]) {

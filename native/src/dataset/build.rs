@@ -99,7 +99,9 @@ pub fn build(plan: &Plan, options: &Options, encoder: &dyn Encoder, progress: &P
     }
     let work = options.out.join(".build");
     let records = resume(plan, options, &work)?;
-    progress.start(options.sources.iter().filter_map(|source| fs::metadata(&source.path).ok()).map(|meta| meta.len()).sum());
+    progress.start(
+        options.sources.iter().filter_map(|source| fs::metadata(&source.path).ok()).map(|meta| meta.len()).sum(),
+    );
     let rejected = records.values().map(|record| record.counts.rejected).sum();
     let builder = Builder {
         plan,
@@ -107,7 +109,13 @@ pub fn build(plan: &Plan, options: &Options, encoder: &dyn Encoder, progress: &P
         progress,
         work,
         cutter: Mutex::new(Cutter::new(options.sources.clone(), plan.partition_bytes)),
-        shared: Mutex::new(Shared { open: FxHashMap::default(), records, rejected, first_rejects: Vec::new(), failed: None }),
+        shared: Mutex::new(Shared {
+            open: FxHashMap::default(),
+            records,
+            rejected,
+            first_rejects: Vec::new(),
+            failed: None,
+        }),
     };
     std::thread::scope(|scope| {
         for _ in 0..options.threads.max(1) {
@@ -130,7 +138,8 @@ fn resume(plan: &Plan, options: &Options, work: &Path) -> Result<BTreeMap<u64, R
     for source in &options.sources {
         let meta = fs::metadata(&source.path).map_err(|error| Error::io(&source.path, error))?;
         let modified = meta.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        key += &format!("{:?} {} {} {:?}\n", source.format, source.path, meta.len(), modified.map(|time| time.as_nanos()));
+        key +=
+            &format!("{:?} {} {} {:?}\n", source.format, source.path, meta.len(), modified.map(|time| time.as_nanos()));
     }
     let key_path = work.join("key.txt");
     let mut records = BTreeMap::new();
@@ -170,7 +179,8 @@ impl Builder<'_> {
                 (block.partition, shared.records.contains_key(&block.partition))
             };
             let hash = xxh3_128(&block.bytes);
-            let tokens = if done { None } else { Some(tokenize(self.plan, session.as_mut(), &block, &self.options.sources)?) };
+            let tokens =
+                if done { None } else { Some(tokenize(self.plan, session.as_mut(), &block, &self.options.sources)?) };
             self.progress.add(block.bytes.len() as u64);
             if let Some(open) = self.arrive(&block, hash, tokens)? {
                 self.close(partition, open)?;
@@ -225,7 +235,13 @@ impl Builder<'_> {
                     .with_hint(format!("delete {} and start again", self.work.display())))
             };
         }
-        let mut record = Record { hash, counts: TextCounts::default(), shards: Vec::new(), carry: Default::default(), rejects: Vec::new() };
+        let mut record = Record {
+            hash,
+            counts: TextCounts::default(),
+            shards: Vec::new(),
+            carry: Default::default(),
+            rejects: Vec::new(),
+        };
         let mut splits: [TokenDocs; SPLITS.len()] = Default::default();
         for (_, tokens) in open.blocks.into_iter().flatten() {
             let Some(tokens) = tokens else { continue };
@@ -287,7 +303,13 @@ impl Builder<'_> {
     }
 
     /// Assembles what the partitions of one split left over, in their order.
-    fn tails(&self, split: usize, records: &BTreeMap<u64, Record>, partitions: u64, shards: &mut Vec<PartShard>) -> Result<()> {
+    fn tails(
+        &self,
+        split: usize,
+        records: &BTreeMap<u64, Record>,
+        partitions: u64,
+        shards: &mut Vec<PartShard>,
+    ) -> Result<()> {
         let mut docs = TokenDocs::default();
         let mut tail = 0u64;
         let mut flush = |docs: TokenDocs, last: bool| -> Result<TokenDocs> {
@@ -328,12 +350,22 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn publish(&self, records: &BTreeMap<u64, Record>, shards: Vec<PartShard>, counts: &TextCounts) -> Result<Manifest> {
+    fn publish(
+        &self,
+        records: &BTreeMap<u64, Record>,
+        shards: Vec<PartShard>,
+        counts: &TextCounts,
+    ) -> Result<Manifest> {
         let out = &self.options.out;
         let io = |error| Error::io(out, error);
         let mut splits = Vec::new();
         for (split, name) in SPLITS.iter().enumerate() {
-            let mut entry = Split { name: (*name).into(), documents: counts.documents[split], counts: Counts::default(), shards: Vec::new() };
+            let mut entry = Split {
+                name: (*name).into(),
+                documents: counts.documents[split],
+                counts: Counts::default(),
+                shards: Vec::new(),
+            };
             for (number, part) in shards.iter().filter(|part| part.split == split).enumerate() {
                 entry.counts += &part.counts;
                 entry.shards.push(Shard { file: format!("{name}-{number:05}.arrow"), ..part.shard.clone() });
@@ -361,7 +393,8 @@ impl Builder<'_> {
         // A dataset that was here before ends with its manifest; the new one begins with its own.
         remove_old(out)?;
         let new = manifest.splits.iter().flat_map(|split| split.shards.iter().map(|shard| shard.file.clone()));
-        let order: Vec<&PartShard> = (0..SPLITS.len()).flat_map(|split| shards.iter().filter(move |part| part.split == split)).collect();
+        let order: Vec<&PartShard> =
+            (0..SPLITS.len()).flat_map(|split| shards.iter().filter(move |part| part.split == split)).collect();
         for (part, name) in order.iter().zip(new) {
             fs::rename(self.work.join(&part.shard.file), out.join(name)).map_err(io)?;
         }
@@ -370,7 +403,8 @@ impl Builder<'_> {
             let lines: Vec<String> = rejects.iter().filter_map(|reject| serde_json::to_string(reject).ok()).collect();
             write_bytes(&out.join("rejects.jsonl"), (lines.join("\n") + "\n").as_bytes())?;
         }
-        let text = serde_json::to_string_pretty(&manifest).map_err(|error| Error::internal(format!("manifest: {error}")))?;
+        let text =
+            serde_json::to_string_pretty(&manifest).map_err(|error| Error::internal(format!("manifest: {error}")))?;
         write_bytes(&out.join(NAME), (text + "\n").as_bytes())?;
         fs::remove_dir_all(&self.work).map_err(io)?;
         Ok(manifest)
@@ -394,7 +428,8 @@ fn remove_old(out: &Path) -> Result<()> {
 }
 
 fn too_many(first: &[Reject], count: u64) -> Error {
-    let shown: Vec<String> = first.iter().map(|reject| format!("{}:{}: {}", reject.file, reject.line, reject.reason)).collect();
+    let shown: Vec<String> =
+        first.iter().map(|reject| format!("{}:{}: {}", reject.file, reject.line, reject.reason)).collect();
     Error::input(format!("{count} records can't be used; the first: {}", shown.join("; ")))
         .with_hint("mend the input, name the right field, or allow more with maxRejects")
 }

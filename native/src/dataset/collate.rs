@@ -45,7 +45,12 @@ pub struct Collator {
 impl Collator {
     pub fn new(manifest: &Manifest, boundary_loss: bool) -> Self {
         let plan = &manifest.plan;
-        Self { task: plan.task.clone(), seq_len: plan.seq_len, boundary_loss, filler: plan.vocabulary.special.filler() as i32 }
+        Self {
+            task: plan.task.clone(),
+            seq_len: plan.seq_len,
+            boundary_loss,
+            filler: plan.vocabulary.special.filler() as i32,
+        }
     }
 
     /// `shards[key.shard]` must hold `key.row`.
@@ -108,7 +113,8 @@ pub struct Shard {
 
 impl Shard {
     pub fn new(path: &Path, batch: &RecordBatch) -> Result<Self> {
-        let missing = |name: &str| Error::corrupt(format!("{}: the column {name} is missing or of another type", path.display()));
+        let missing =
+            |name: &str| Error::corrupt(format!("{}: the column {name} is missing or of another type", path.display()));
         let column = |name: &str| batch.column_by_name(name).ok_or_else(|| missing(name));
         let ids = column("input_ids")?.as_fixed_size_list_opt().ok_or_else(|| missing("input_ids"))?.clone();
         if !matches!(ids.value_type(), DataType::UInt16 | DataType::Int32) {
@@ -127,7 +133,9 @@ impl Shard {
         let range = row * width..(row + 1) * width;
         let values = self.ids.values();
         match values.data_type() {
-            DataType::UInt16 => out.extend(values.as_primitive::<UInt16Type>().values()[range].iter().map(|&id| i32::from(id))),
+            DataType::UInt16 => {
+                out.extend(values.as_primitive::<UInt16Type>().values()[range].iter().map(|&id| i32::from(id)))
+            }
             _ => out.extend_from_slice(&values.as_primitive::<Int32Type>().values()[range]),
         }
         Ok(())
@@ -135,6 +143,7 @@ impl Shard {
 
     fn lengths(&self, row: usize) -> Result<&[i32]> {
         let offsets = self.lengths.offsets();
-        Ok(&self.lengths.values().as_primitive::<Int32Type>().values()[offsets[row] as usize..offsets[row + 1] as usize])
+        Ok(&self.lengths.values().as_primitive::<Int32Type>().values()
+            [offsets[row] as usize..offsets[row + 1] as usize])
     }
 }

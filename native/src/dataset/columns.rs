@@ -79,7 +79,8 @@ fn list(name: &str, kind: DataType, values: ArrayRef, ends: &[i32]) -> Result<(F
     offsets.push(0);
     offsets.extend_from_slice(ends);
     let item = Arc::new(Field::new("item", kind, false));
-    let array = ListArray::try_new(item, OffsetBuffer::new(ScalarBuffer::from(offsets)), values, None).map_err(arrow)?;
+    let array =
+        ListArray::try_new(item, OffsetBuffer::new(ScalarBuffer::from(offsets)), values, None).map_err(arrow)?;
     Ok((Field::new(name, arrow_array::Array::data_type(&array).clone(), false), Arc::new(array)))
 }
 

@@ -82,7 +82,15 @@ impl Set {
             return Err(Error::input(format!("{}: the split \"{}\" has no rows", options.dir.display(), split.name)));
         }
         let shards = vec![None; split.shards.len()];
-        let set = Self { dir: options.dir.clone(), split, ends, shards, open: Vec::new(), weight: options.weight, permutation: None };
+        let set = Self {
+            dir: options.dir.clone(),
+            split,
+            ends,
+            shards,
+            open: Vec::new(),
+            weight: options.weight,
+            permutation: None,
+        };
         Ok((set, manifest))
     }
 
@@ -121,10 +129,19 @@ impl Set {
         }
         let batches = mapped.batches()?;
         let [batch] = batches.as_slice() else {
-            return Err(Error::corrupt(format!("{}: {} record batches, a shard has one", path.display(), batches.len())));
+            return Err(Error::corrupt(format!(
+                "{}: {} record batches, a shard has one",
+                path.display(),
+                batches.len()
+            )));
         };
         if batch.num_rows() as u64 != entry.rows {
-            return Err(Error::corrupt(format!("{}: {} rows, the manifest says {}", path.display(), batch.num_rows(), entry.rows)));
+            return Err(Error::corrupt(format!(
+                "{}: {} rows, the manifest says {}",
+                path.display(),
+                batch.num_rows(),
+                entry.rows
+            )));
         }
         self.open.push(Shard::new(&path, batch)?);
         self.shards[index] = Some(self.open.len() - 1);
@@ -247,8 +264,11 @@ fn check(options: &Options) -> Result<()> {
 fn same(first: &Manifest, other: &Manifest, dir: &Path) -> Result<()> {
     let (a, b) = (&first.plan, &other.plan);
     if a.task != b.task || a.seq_len != b.seq_len || a.vocabulary.sha256 != b.vocabulary.sha256 {
-        return Err(Error::config(format!("{}: its task, seqLen or vocabulary is not that of the first dataset", dir.display()))
-            .with_hint("blend datasets that were built with the same task, length and vocabulary"));
+        return Err(Error::config(format!(
+            "{}: its task, seqLen or vocabulary is not that of the first dataset",
+            dir.display()
+        ))
+        .with_hint("blend datasets that were built with the same task, length and vocabulary"));
     }
     Ok(())
 }

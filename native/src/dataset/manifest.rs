@@ -65,8 +65,10 @@ impl Manifest {
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(NAME);
         let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Error::input(format!("{}: there is no dataset here (no {NAME})", dir.display()))
-                .with_hint("make one with `millrace dataset build`"),
+            std::io::ErrorKind::NotFound => {
+                Error::input(format!("{}: there is no dataset here (no {NAME})", dir.display()))
+                    .with_hint("make one with `millrace dataset build`")
+            }
             _ => Error::io(&path, error),
         })?;
         serde_json::from_slice(&bytes).map_err(|error| Error::corrupt(format!("{}: {error}", path.display())))
@@ -75,7 +77,8 @@ impl Manifest {
     pub fn split(&self, name: &str) -> Result<&Split> {
         self.splits.iter().find(|split| split.name == name).ok_or_else(|| {
             let names: Vec<&str> = self.splits.iter().map(|split| split.name.as_str()).collect();
-            Error::config(format!("the dataset has no split \"{name}\"")).with_hint(format!("it has {}", names.join(", ")))
+            Error::config(format!("the dataset has no split \"{name}\""))
+                .with_hint(format!("it has {}", names.join(", ")))
         })
     }
 

@@ -83,7 +83,8 @@ impl Request {
             partition_bytes: self.partition_bytes,
         };
         plan.check()?;
-        let options = Options { out: self.out, sources: self.sources, threads: self.threads, max_rejects: self.max_rejects };
+        let options =
+            Options { out: self.out, sources: self.sources, threads: self.threads, max_rejects: self.max_rejects };
         Ok(Resolved { plan, options, tokenizer })
     }
 }

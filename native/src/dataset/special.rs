@@ -46,7 +46,9 @@ impl Special {
         let mut ids: FxHashMap<&str, u32> = FxHashMap::default();
         let mut all = Vec::new();
         if let Some(vocab) = tokenizer["model"]["vocab"].as_object() {
-            ids.extend(vocab.iter().filter_map(|(token, id)| Some((token.as_str(), u32::try_from(id.as_u64()?).ok()?))));
+            ids.extend(
+                vocab.iter().filter_map(|(token, id)| Some((token.as_str(), u32::try_from(id.as_u64()?).ok()?))),
+            );
         }
         for token in tokenizer["added_tokens"].as_array().into_iter().flatten() {
             let (Some(content), Some(id)) = (token["content"].as_str(), token["id"].as_u64()) else { continue };
@@ -98,7 +100,8 @@ impl Special {
             _ => None,
         };
         id.ok_or_else(|| {
-            let names = NAMES.iter().find(|(name, _)| *name == role).map_or_else(String::new, |(_, names)| names.join(", "));
+            let names =
+                NAMES.iter().find(|(name, _)| *name == role).map_or_else(String::new, |(_, names)| names.join(", "));
             Error::config(format!("the vocabulary has no {role} token"))
                 .with_hint(format!("train it with one of these special tokens: {names}"))
         })

@@ -67,7 +67,12 @@ pub fn tokenize(plan: &Plan, session: &mut dyn Session, block: &Block, sources: 
 }
 
 /// Appends one example to `docs`, in the form its task needs.
-fn document(plan: &Plan, session: &mut dyn Session, fields: &[std::borrow::Cow<'_, str>], docs: &mut TokenDocs) -> Result<()> {
+fn document(
+    plan: &Plan,
+    session: &mut dyn Session,
+    fields: &[std::borrow::Cow<'_, str>],
+    docs: &mut TokenDocs,
+) -> Result<()> {
     match &plan.task {
         Task::Causal(task) => {
             docs.ids.extend(task.bos);

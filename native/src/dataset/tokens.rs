@@ -65,7 +65,9 @@ impl TokenDocs {
     }
 
     pub fn schema() -> SchemaRef {
-        let list = |name: &str, kind: DataType| Field::new(name, DataType::List(Arc::new(Field::new("item", kind, false))), true);
+        let list = |name: &str, kind: DataType| {
+            Field::new(name, DataType::List(Arc::new(Field::new("item", kind, false))), true)
+        };
         Arc::new(Schema::new(vec![
             list("ids", DataType::UInt32),
             list("marks", DataType::UInt8),
@@ -91,7 +93,11 @@ impl TokenDocs {
         } else {
             list(DataType::UInt8, Arc::new(UInt8Array::from(self.marks.clone())))?
         };
-        let label = if self.labels.is_empty() { Int32Array::new_null(self.len()) } else { Int32Array::from(self.labels.clone()) };
+        let label = if self.labels.is_empty() {
+            Int32Array::new_null(self.len())
+        } else {
+            Int32Array::from(self.labels.clone())
+        };
         RecordBatch::try_new(Self::schema(), vec![Arc::new(ids), Arc::new(marks), Arc::new(label)]).map_err(arrow)
     }
 
