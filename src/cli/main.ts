@@ -69,9 +69,10 @@ function usage(error: CommanderError, argv: string[]): MillraceError {
   });
 }
 
-// A reader that has seen enough (`millrace ... | head`) is no error.
+// A reader that has seen enough (`millrace ... | head`) is no error; a full disk behind `>` is.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
+  if (error.code === 'EPIPE') process.exit(0);
+  new Output({}).error(explain(error));
+  process.exit(1);
 });
 process.exitCode = await main(process.argv.slice(2));

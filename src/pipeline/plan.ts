@@ -73,10 +73,10 @@ async function changedOutputs(step: Step, entry: Entry, dir: string): Promise<st
   const now = new Set(await outputs(dir, step));
   const reasons: string[] = [];
   for (const output of entry.outputs) {
-    if (!(step.stage.deterministic?.(output.path) ?? true)) continue;
     const seen = now.has(output.path) ? await see(output.path, dir, output) : undefined;
     if (!seen) reasons.push(`its output ${output.path} is gone`);
-    else if (seen.sha256 !== output.sha256) reasons.push(`its output ${output.path} was changed`);
+    else if ((step.stage.deterministic?.(output.path) ?? true) && seen.sha256 !== output.sha256)
+      reasons.push(`its output ${output.path} was changed`);
   }
   return reasons;
 }

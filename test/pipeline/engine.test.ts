@@ -92,7 +92,13 @@ for (const [what, change, expected, reason] of [
     'vocab',
     'vocab/letters.txt was changed',
   ],
-  ['an output that may differ deleted', (p) => rm(join(p.dir, 'run/vocab/time.txt')), '', undefined],
+  [
+    'an output that may differ deleted',
+    (p) => rm(join(p.dir, 'run/vocab/time.txt')),
+    'vocab',
+    'vocab/time.txt is gone',
+  ],
+  ['an output that may differ changed', (p) => writeFile(join(p.dir, 'run/vocab/time.txt'), 'x'), '', undefined],
   ['the report deleted', (p) => rm(join(p.dir, 'run/report.html')), 'report', 'report.html is gone'],
   [
     'a checkpoint changed',
