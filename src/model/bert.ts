@@ -92,8 +92,8 @@ export function bert(config: BertConfig): Model<BertConfig> {
   function predict(b: ProgramBuilder, hidden: Value): Value {
     const name = 'cls.predictions';
     const changed = norm(b, `${name}.transform.LayerNorm`, act(dense(b, `${name}.transform.dense`, hidden)));
-    const weights = config.tie_word_embeddings === false ? `${name}.decoder` : 'bert.embeddings.word_embeddings';
-    const logits = linear(b, weights, changed, { out: config.vocab_size, init });
+    if (config.tie_word_embeddings === false) return dense(b, `${name}.decoder`, changed, config.vocab_size);
+    const logits = linear(b, 'bert.embeddings.word_embeddings', changed, { out: config.vocab_size, init });
     return add(logits, b.parameter(`${name}.bias`, [config.vocab_size], zeros));
   }
 

@@ -42,14 +42,15 @@ export interface MarianConfig {
 const NORM_EPSILON = 1e-5;
 
 export function marian(config: MarianConfig): Model<MarianConfig> {
-  const { d_model: width, share_encoder_decoder_embeddings: shared = true } = config;
+  const { d_model: width, share_encoder_decoder_embeddings: share = true, tie_word_embeddings: tie = true } = config;
+  const table = (side: 'encoder' | 'decoder') => (share && tie ? 'model.shared' : `model.${side}.embed_tokens`);
   for (const side of ['encoder', 'decoder'] as const)
     if (width % config[`${side}_attention_heads`] !== 0)
       throw new MillraceError(
         'config',
         `d_model ${width} is no multiple of ${side}_attention_heads ${config[`${side}_attention_heads`]}`,
       );
-  const vocabulary = shared ? config.vocab_size : (config.decoder_vocab_size ?? config.vocab_size);
+  const vocabulary = share ? config.vocab_size : (config.decoder_vocab_size ?? config.vocab_size);
   const init = normal(config.init_std ?? 0.02);
   const act = activation(config.activation_function ?? 'gelu');
   const drop = (b: ProgramBuilder, x: Value) => b.dropout(x, config.dropout ?? 0.1);
@@ -61,9 +62,8 @@ export function marian(config: MarianConfig): Model<MarianConfig> {
     const limit = config.max_position_embeddings;
     if (!options.positionIds && ids.size(1) > limit)
       throw new MillraceError('config', `rows of ${ids.size(1)} tokens exceed max_position_embeddings ${limit}`);
-    const name = shared ? 'model.shared' : `model.${side}.embed_tokens`;
     const count = side === 'encoder' ? config.vocab_size : vocabulary;
-    const x = embedding(b, name, ids, { count, width, init, padding: config.pad_token_id });
+    const x = embedding(b, table(side), ids, { count, width, init, padding: config.pad_token_id });
     const scaled = config.scale_embedding ? mul(x, Math.sqrt(width)) : x;
     return drop(b, add(scaled, sinusoidsAt(b, ids, options, { limit, width, layout: 'halves' })));
   }
@@ -126,7 +126,7 @@ export function marian(config: MarianConfig): Model<MarianConfig> {
       return x;
     },
     head(b, hidden) {
-      const logits = linear(b, shared ? 'model.shared' : 'lm_head', hidden, { out: vocabulary, init });
+      const logits = linear(b, tie ? table('decoder') : 'lm_head', hidden, { out: vocabulary, init });
       return add(logits, b.parameter('final_logits_bias', [1, vocabulary], zeros, { buffer: true }));
     },
   });

@@ -95,10 +95,12 @@ function need(parameters: RopeParameters | null | undefined, key: keyof RopePara
 export function ropeTables(graph: Graph, positions: number, config: RopeConfig): [Value, Value] {
   const { frequencies, scale } = ropeFrequencies(config);
   const width = frequencies.length;
+  // Frequencies and angles are rounded to float32, as PyTorch computes them: far positions then agree too.
+  const rounded = frequencies.map(Math.fround);
   const table = (f: (angle: number) => number) => {
     const values = Float32Array.from(
       { length: positions * width },
-      (_, i) => scale * f(Math.floor(i / width) * frequencies[i % width]!),
+      (_, i) => scale * f(Math.fround(Math.floor(i / width) * rounded[i % width]!)),
     );
     return graph.constant(values, 'float32', [positions, width]);
   };
