@@ -6,6 +6,8 @@ export type { Manifest as DatasetManifest } from './dataset/manifest.ts';
 export { shardTables } from './dataset/open.ts';
 export { verifyDataset } from './dataset/verify.ts';
 export { type ErrorCode, MillraceError } from './errors.ts';
+export { type ExportOptions, type ExportResult, exportModel } from './export/export.ts';
+export { type SampleOptions, type SampleResult, sample } from './generate/sample.ts';
 export type { Progress, Watch } from './progress.ts';
 export { Encoding, type OffsetUnit } from './tokenizer/encoding.ts';
 export {

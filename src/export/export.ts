@@ -1,0 +1,62 @@
+/** A checkpoint in, a folder or file that other programs load out. */
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { MillraceError } from '../errors.ts';
+import { openPretrained } from '../pretrained/open.ts';
+import type { Watch } from '../progress.ts';
+import { writeHuggingFace } from './huggingface.ts';
+
+export interface ExportOptions extends Watch {
+  /** A run, a checkpoint or a Hugging Face folder. */
+  checkpoint: string;
+  /** The vocabulary's folder, where the checkpoint does not say. */
+  vocab?: string | undefined;
+  /** The folder to write, or the file for GGUF. */
+  out: string;
+  /** Hugging Face's folder by default. */
+  format?: 'hf' | undefined;
+  /** Do all but put it in place. */
+  dryRun?: boolean | undefined;
+}
+
+export interface ExportResult {
+  out: string;
+  format: string;
+  /** Names of what was written. */
+  files: string[];
+}
+
+/**
+ * Written under a temporary name and renamed when whole; what stood there before is replaced.
+ * @throws `config` where the format can't hold the model.
+ */
+export async function exportModel(options: ExportOptions): Promise<ExportResult> {
+  const { checkpoint, vocab, format = 'hf', signal } = options;
+  const out = resolve(options.out);
+  const pretrained = await openPretrained({ path: checkpoint, vocab });
+  const part = join(dirname(out), `.${process.pid}.${Date.now()}.part`);
+  try {
+    await refuseForeign(out);
+    await mkdir(part, { recursive: true });
+    await writeHuggingFace(pretrained, part);
+    if (signal?.aborted) throw new MillraceError('cancelled', 'the export was cancelled');
+    const files = (await readdir(part)).sort();
+    if (!options.dryRun) {
+      await rm(out, { recursive: true, force: true });
+      await rename(part, out);
+    }
+    return { out: options.out, format, files };
+  } finally {
+    await rm(part, { recursive: true, force: true });
+    await pretrained.weights.close();
+  }
+}
+
+/** A folder that holds anything but a model is not replaced. */
+async function refuseForeign(out: string): Promise<void> {
+  const entries = await readdir(out).catch(() => [] as string[]);
+  if (entries.length === 0 || entries.includes('config.json')) return;
+  throw new MillraceError('config', `${out} is not empty and holds no exported model`, {
+    hint: 'name a new folder',
+  });
+}
