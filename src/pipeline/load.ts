@@ -58,7 +58,7 @@ export async function loadPipeline(
     dir: config.out ?? join('runs', config.name),
     steps,
     sweep: config.sweep ?? {},
-    source: { path: file, text, overrides },
+    source: { path, text, overrides },
   };
 }
 

@@ -1,5 +1,8 @@
 /** A pipeline in, its stages brought up to date, what each left out. Only what changed runs. */
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { writeWhole } from '../atomic.ts';
 import { nearest } from '../config/nearest.ts';
 import { MillraceError } from '../errors.ts';
 import type { Watch } from '../progress.ts';
@@ -40,6 +43,7 @@ export async function runPipeline(pipeline: Pipeline, options: RunOptions = {}):
   return withLock(pipeline.dir, async () => {
     await sweepUp(pipeline.dir);
     const state = await readState(pipeline.dir);
+    await writeWhole(join(pipeline.dir, 'pipeline.yaml'), resolved(pipeline));
     for (const step of pipeline.steps) {
       if (!chosen.has(step.name)) continue;
       if (options.signal?.aborted)
@@ -54,6 +58,14 @@ export async function runPipeline(pipeline: Pipeline, options: RunOptions = {}):
     });
     return { dir: pipeline.dir, stages };
   });
+}
+
+/** The pipeline as it runs: overrides and defaults written out. */
+function resolved({ name, description, dir, steps }: Pipeline): string {
+  const stages = Object.fromEntries(
+    steps.map((step) => [step.name, { uses: step.stage.kind, from: step.inputs, ...step.config }]),
+  );
+  return stringify({ name, ...(description === undefined ? {} : { description }), out: dir, stages });
 }
 
 /** Entries made by this process rather than read from disk. */
@@ -103,7 +115,7 @@ async function bringUpToDate(step: Step, { pipeline, state, options }: Context):
       config: step.config,
       inputs,
       out,
-      pipeline: { name: pipeline.name, dir },
+      pipeline: { name: pipeline.name, dir, description: pipeline.description },
       signal: options.signal,
       onProgress: options.onProgress,
       onEvent: (event) => options.onEvent?.({ type: 'stage-event', stage: name, event }),

@@ -31,7 +31,7 @@ export interface Job<C> extends Watch {
   /** Where to write. Empty, or (for stages that resume) what a killed run of the very same key left. */
   out: string;
   /** The pipeline's name, and its run folder. */
-  pipeline: { name: string; dir: string };
+  pipeline: { name: string; dir: string; description: string | undefined };
   /** An event of the stage's own (a training step, say). */
   onEvent: (event: { type: string } & Record<string, unknown>) => void;
 }

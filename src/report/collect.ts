@@ -28,7 +28,8 @@ export async function collect(
   const runs = sweep
     ? await Promise.all(sweep.points.map((point) => runData(join(dir, point.name), point.name)))
     : await runsOf(dir, name);
-  const config = await text(join(dir, 'config.yaml'));
+  const path = names.includes('pipeline.yaml') ? 'pipeline.yaml' : 'config.yaml';
+  const config = await text(join(dir, path));
   return {
     title,
     runs,
@@ -38,7 +39,7 @@ export async function collect(
     dataset: await datasetOf(join(dir, 'dataset')),
     samples: (await json<{ samples: { prompt: string; text: string }[] }>(join(dir, 'sample', 'samples.json')))
       ?.samples,
-    config: config === undefined ? undefined : { path: 'config.yaml', text: config },
+    config: config === undefined ? undefined : { path, text: config },
     provenance: await provenance(dir),
   };
 }

@@ -156,6 +156,7 @@ test('results lie where the run folder has them', async (t) => {
     'events.1',
     'model.txt',
     'pipeline.json',
+    'pipeline.yaml',
     'report.html',
     'vocab',
   ]);
