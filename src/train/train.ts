@@ -50,8 +50,7 @@ export async function train(options: TrainOptions): Promise<TrainResult & { para
   const manifest = await readDatasetManifest(dataset);
   const config = modelConfig(recipe, manifest);
   const model = buildModel(config);
-  const isolated = recipe.isolate && ['llama', 'gpt'].includes(config.family);
-  const packed = isolated ? { segmentIds: true, positionIds: true } : {};
+  const packed = packedInputs(config.family, recipe.isolate);
   const smoothing = { labelSmoothing: recipe.training.label_smoothing };
   await writeWhole(join(out, 'config.yaml'), stringify({ ...recipe, model: config }));
   await writeWhole(join(out, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
@@ -77,6 +76,11 @@ export async function train(options: TrainOptions): Promise<TrainResult & { para
     signal: options.signal,
   });
   return { ...result, parameters: countParameters(model.parameters) };
+}
+
+/** What keeps the documents of a packed row apart, in the families that read such rows. */
+export function packedInputs(family: string, isolate: boolean): { segmentIds?: boolean; positionIds?: boolean } {
+  return isolate && ['llama', 'gpt'].includes(family) ? { segmentIds: true, positionIds: true } : {};
 }
 
 /** The recipe's model with the sizes that the dataset decides. */
