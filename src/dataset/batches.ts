@@ -1,5 +1,4 @@
 /** Dataset folders in, batches of typed arrays out, shuffled, from any place on; made ahead by a native thread. */
-import type { DatasetBatch } from '#native';
 import { MillraceError } from '../errors.ts';
 import { callNative, fromNative } from '../native.ts';
 
@@ -89,7 +88,7 @@ export async function* batches(options: BatchesOptions): AsyncGenerator<Batch, v
   });
   for (;;) {
     if (options.signal?.aborted) throw new MillraceError('cancelled', 'reading batches was cancelled');
-    const next = callNative(() => reader.ready()) ?? ((await reader.next().catch(rethrow)) as DatasetBatch | null);
+    const next = callNative(() => reader.ready()) ?? (await reader.next().catch(rethrow));
     if (!next) return;
     const { rows, epoch, taken, columns } = next;
     const batch = { rows, epoch, cursor: { taken }, shapes: {} } as unknown as Batch;

@@ -46,7 +46,7 @@ export type TaskOptions = {
  */
 export async function buildDataset(options: BuildDatasetOptions): Promise<Manifest> {
   const request = await toRequest(options);
-  const manifest = await runNative((native, task) => native.buildDataset(task, request) as Promise<string>, {
+  const manifest = await runNative((native, task) => native.buildDataset(task, request), {
     ...options,
     phase: 'dataset',
     unit: 'bytes',

@@ -1,6 +1,7 @@
 /** A run folder in, its model and its newest whole checkpoint out. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parse } from 'yaml';
 import { MillraceError } from '../errors.ts';
 import { buildModel, type Model, type ModelConfig } from '../model/index.ts';
 import { newestCheckpoint } from './checkpoint.ts';
@@ -24,6 +25,9 @@ export async function loadRun(dir: string): Promise<LoadedRun> {
     });
   });
   const config = JSON.parse(text) as LoadedRun['config'];
+  const recipe = parse(await readFile(join(dir, 'config.yaml'), 'utf8').catch(() => '')) as {
+    isolate?: boolean;
+  } | null;
   const { found, refused } = await newestCheckpoint(join(dir, 'checkpoints'));
   if (!found) {
     throw new MillraceError(
@@ -34,5 +38,10 @@ export async function loadRun(dir: string): Promise<LoadedRun> {
       },
     );
   }
-  return { model: buildModel(config), config, checkpoint: found.path, packed: packedInputs(config.family, true) };
+  return {
+    model: buildModel(config),
+    config,
+    checkpoint: found.path,
+    packed: packedInputs(config.family, recipe?.isolate ?? true),
+  };
 }

@@ -14,9 +14,10 @@ export const exporting: Stage<typeof schema> = {
   about: 'writes the model for others',
   schema,
   needs: { train: { kinds: ['train'] } },
-  code: ['export'],
-  async run({ config, inputs, out }) {
-    const { exportModel } = await import('../../export/huggingface.ts');
-    return { ...(await exportModel({ from: inputs.train!.dir, out, format: config.format })) };
+  code: ['export', 'pretrained'],
+  async run({ config, inputs, out, signal }) {
+    const { exportModel } = await import('../../export/export.ts');
+    const { format, files } = await exportModel({ checkpoint: inputs.train!.dir, out, format: config.format, signal });
+    return { format, files: files.length };
   },
 };

@@ -18,13 +18,12 @@ export const sample: Stage<typeof schema> = {
   about: 'lets the model write',
   schema,
   needs: { train: { kinds: ['train'] } },
-  code: ['generate', 'model', 'graph', 'native'],
+  code: ['generate', 'pretrained', 'model', 'graph', 'native'],
   async run({ config, inputs, out, signal }) {
     const { sample } = await import('../../generate/sample.ts');
-    const samples = [];
-    for (const prompt of config.prompts) {
-      samples.push({ prompt, text: await sample({ from: inputs.train!.dir, ...config, prompt, signal }) });
-    }
+    const { prompts: prompt, ...sampling } = config;
+    const { continuations } = await sample({ checkpoint: inputs.train!.dir, ...sampling, prompt, signal });
+    const samples = continuations.map(({ prompt, text }) => ({ prompt, text }));
     await writeWhole(join(out, 'samples.json'), `${JSON.stringify({ samples }, null, 2)}\n`);
     return { samples };
   },

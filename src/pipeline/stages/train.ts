@@ -26,7 +26,7 @@ export const train: Stage<typeof schema> = {
   async run({ config, inputs, out, onEvent, signal, onProgress }) {
     const [{ train }, { sampleDuringTraining }] = await Promise.all([
       import('../../train/train.ts'),
-      import('../../generate/sample.ts'),
+      import('../../generate/during_training.ts'),
     ]);
     const { threads, ...recipe } = config;
     const { step, loss, validationLoss, parameters } = await train({
