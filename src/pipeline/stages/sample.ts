@@ -21,8 +21,17 @@ export const sample: Stage<typeof schema> = {
   code: ['generate', 'pretrained', 'model', 'graph', 'native'],
   async run({ config, inputs, out, signal }) {
     const { sample } = await import('../../generate/sample.ts');
-    const { prompts: prompt, ...sampling } = config;
-    const { continuations } = await sample({ checkpoint: inputs.train!.dir, ...sampling, prompt, signal });
+    const { prompts, max_new_tokens: maxNewTokens, temperature, top_k: topK, top_p: topP, seed } = config;
+    const { continuations } = await sample({
+      checkpoint: inputs.train!.dir,
+      prompt: prompts,
+      maxNewTokens,
+      temperature,
+      topK,
+      topP,
+      seed,
+      signal,
+    });
     const samples = continuations.map(({ prompt, text }) => ({ prompt, text }));
     await writeWhole(join(out, 'samples.json'), `${JSON.stringify({ samples }, null, 2)}\n`);
     return { samples };
