@@ -1,12 +1,23 @@
 /** A vocabulary in, a tokenizer out: text to ids and back, exact to Hugging Face's tokenizers, off the event loop for batches. */
-import { readFile, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import type { NativeEncodeOptions, NativeTokenizer } from '#native';
+import type { NativeEncodeOptions, NativeImport, NativeTokenizer } from '#native';
+import { writeWhole } from '../atomic.ts';
 import { MillraceError } from '../errors.ts';
 import { callNative, fromNative, runNative } from '../native.ts';
 import type { Watch } from '../progress.ts';
 import { Encoding, type OffsetUnit } from './encoding.ts';
+import { encodingOf, readVocabFiles } from './files.ts';
+
+export interface LoadOptions {
+  /** For tiktoken ranks: the split they belong to, a name or a regular expression. Default: told by the file's name. */
+  split?: string;
+  /** For tiktoken ranks: the special tokens that stand outside them. */
+  special?: Record<string, number>;
+  /** For vocab.txt: fold case and strip accents. Default true. */
+  lowercase?: boolean;
+}
 
 export interface Truncation {
   /** Tokens at most, those of the template included. */
@@ -97,23 +108,51 @@ export class Tokenizer {
   }
 
   /**
-   * Loads a tokenizer.json, or the one in a folder. Throws `input` naming the file and the key that is wrong.
+   * Loads a vocabulary: a tokenizer.json, vocab.txt, vocab.json (merges.txt beside it), ranks of tiktoken, a sentencepiece
+   * model of the BPE kind, or a folder that holds one. Throws `input` naming the file and the key or line that is wrong.
    *
    * @example
    * const tokenizer = await Tokenizer.load('vocab');
    * tokenizer.encode('Call me Ishmael.').ids;
    */
-  static async load(path: string): Promise<Tokenizer> {
-    const file = await locate(path);
-    const json = await readFile(file);
+  static async load(path: string, options: LoadOptions = {}): Promise<Tokenizer> {
+    const files = await readVocabFiles(path);
     try {
-      return await Tokenizer.fromJson(json);
-    } catch (error) {
-      if (!(error instanceof MillraceError)) throw error;
-      throw new MillraceError(error.code, `${file}: ${error.message}`, {
+      const [first] = files.contents;
+      if (files.form === 'tokenizer.json' && first) return await Tokenizer.fromJson(first);
+      const known = files.form === 'tiktoken' && !options.split ? encodingOf(files.path) : { split: '', special: {} };
+      const special = Object.entries(options.special ?? known.special);
+      const from: NativeImport = {
+        format: files.form,
+        files: files.contents,
+        lowercase: options.lowercase ?? true,
+        split: options.split ?? known.split,
+        special: special.map(([token]) => token),
+        specialIds: special.map(([, id]) => id),
+      };
+      return new Tokenizer(await callNative((native) => native.importTokenizer(from)));
+    } catch (thrown) {
+      const error = fromNative(thrown);
+      if (!(error instanceof MillraceError) || error.message.startsWith(files.path)) throw error;
+      throw new MillraceError(error.code, `${files.path}: ${error.message}`, {
         cause: error,
         ...(error.hint === undefined ? {} : { hint: error.hint }),
       });
+    }
+  }
+
+  /** Writes the vocabulary into a folder, in any form that can hold it. Returns the paths. */
+  async save(
+    folder: string,
+    options: { form?: 'tokenizer.json' | 'vocab.txt' | 'gpt2' | 'tiktoken' } = {},
+  ): Promise<string[]> {
+    try {
+      const files = await this.#native.toFiles(options.form ?? 'tokenizer.json');
+      await mkdir(folder, { recursive: true });
+      for (const { name, bytes } of files) await writeWhole(join(folder, name), bytes);
+      return files.map(({ name }) => join(folder, name));
+    } catch (error) {
+      throw fromNative(error);
     }
   }
 
@@ -251,14 +290,4 @@ function toArray(ids: readonly number[] | Int32Array): Int32Array {
 function present<T extends object>(roles: T): { [K in keyof T]?: NonNullable<T[K]> } {
   const set = Object.entries(roles).filter(([, id]) => id !== null && id !== undefined);
   return Object.fromEntries(set) as { [K in keyof T]?: NonNullable<T[K]> };
-}
-
-async function locate(path: string): Promise<string> {
-  const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new MillraceError('io', `${path}: ${cause.code === 'ENOENT' ? 'no such file or folder' : cause.message}`, {
-      hint: 'give a tokenizer.json, or a folder that holds one',
-      cause,
-    });
-  });
-  return found.isDirectory() ? join(path, 'tokenizer.json') : path;
 }

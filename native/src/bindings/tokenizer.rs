@@ -222,8 +222,52 @@ pub fn load_tokenizer(json: Uint8Array) -> AsyncTask<Work<NativeTokenizer>> {
     })
 }
 
+#[napi(object)]
+pub struct NativeImport {
+    /// vocab.txt, gpt2, tiktoken or sentencepiece.
+    pub format: String,
+    /// Their contents: one, or vocab.json and merges.txt.
+    pub files: Vec<Uint8Array>,
+    pub lowercase: bool,
+    pub split: String,
+    pub special: Vec<String>,
+    pub special_ids: Vec<u32>,
+}
+
+/// Reads a vocabulary of another form off the event loop.
+#[napi(ts_return_type = "Promise<NativeTokenizer>")]
+pub fn import_tokenizer(from: NativeImport) -> AsyncTask<Work<NativeTokenizer>> {
+    let files: Vec<Vec<u8>> = from.files.iter().map(|bytes| bytes.to_vec()).collect();
+    let special: Vec<(String, u32)> = from.special.into_iter().zip(from.special_ids).collect();
+    spawn(move || {
+        let inner = match (from.format.as_str(), files.as_slice()) {
+            ("vocab.txt", [vocab]) => encode::Tokenizer::from_vocab_txt(vocab, from.lowercase),
+            ("gpt2", [vocab, merges]) => encode::Tokenizer::from_vocab_and_merges(vocab, merges),
+            ("tiktoken", [ranks]) => encode::Tokenizer::from_tiktoken(ranks, &from.split, &special),
+            ("sentencepiece", [model]) => encode::Tokenizer::from_sentencepiece(model),
+            (other, _) => Err(Error::config(format!("{other:?} is not a form that can be read"))),
+        }?;
+        Ok(NativeTokenizer { inner: Arc::new(inner), spare: Arc::default() })
+    })
+}
+
+#[napi(object)]
+pub struct NativeFile {
+    pub name: String,
+    pub bytes: Uint8Array,
+}
+
 #[napi]
 impl NativeTokenizer {
+    /// The files of a form: tokenizer.json, vocab.txt, gpt2 or tiktoken.
+    #[napi(ts_return_type = "Promise<Array<NativeFile>>")]
+    pub fn to_files(&self, format: String) -> AsyncTask<Work<Vec<NativeFile>>> {
+        let inner = Arc::clone(&self.inner);
+        spawn(move || {
+            let files = inner.to_files(&format)?;
+            Ok(files.into_iter().map(|(name, bytes)| NativeFile { name: name.to_owned(), bytes: bytes.into() }).collect())
+        })
+    }
     #[napi(getter)]
     pub fn vocab_size(&self) -> u32 {
         self.inner.vocab_size()

@@ -134,11 +134,6 @@ impl Added {
         self.by_id.last().map_or(0, |(id, _)| id + 1)
     }
 
-    /// Whether any token is looked for in normalised text.
-    pub fn has_normalized(&self) -> bool {
-        self.normalized.is_some()
-    }
-
     /// Calls `f` for each stretch of raw `text`, in order: with the token it is, or with `None`.
     /// `as_text`: special tokens count as plain text.
     pub fn split_raw<'a>(

@@ -54,6 +54,31 @@ pub struct Bpe {
     chars: FxHashMap<char, u32>,
 }
 
+/// The merges behind a vocabulary that says only which tokens are made in which order (`made`, best first): of all ways
+/// to halve a token just the one that the merges before it leave can ever be asked for. A token that they don't bring
+/// down to two is made by no merge.
+pub fn canonical_merges(vocab: &Vocab, made: impl Iterator<Item = u32>) -> Result<Vec<(String, String)>> {
+    let mut model = Bpe::from_ranked(vocab.clone(), Vec::new(), Options::default())?;
+    model.pairs = Pairs::with_capacity(vocab.len());
+    let mut out = Vec::new();
+    let mut pieces = Vec::new();
+    for id in made {
+        let Some(token) = vocab.token(id) else { continue };
+        pieces.clear();
+        model.tokenize(token, None, &mut pieces)?;
+        if let [left, right] = pieces.as_slice()
+            && let (Some(l), Some(r)) = (vocab.token(left.id), vocab.token(right.id))
+            && l.len() + r.len() == token.len()
+            && out.len() <= MAX_RANK as usize
+        {
+            model.pairs.insert(left.id, right.id, out.len() as u32);
+            model.made.push(id);
+            out.push((l.to_owned(), r.to_owned()));
+        }
+    }
+    Ok(out)
+}
+
 /// Symbols beyond this number are merged through a heap: below it, looking for the least rank is faster.
 pub(super) const SMALL: usize = 96;
 
@@ -84,10 +109,8 @@ impl Bpe {
         if ranks > MAX_RANK as usize {
             return Err(Error::input(format!("model.merges: {ranks} merges are more than {MAX_RANK}")));
         }
-        let mut pairs = Pairs::with_capacity(merges.len());
         let mut made = vec![0; ranks];
         for merge in &merges {
-            pairs.insert(merge.left, merge.right, merge.rank);
             made[merge.rank as usize] = merge.made;
         }
         let unk = match &options.unk_token {
@@ -102,7 +125,35 @@ impl Bpe {
                 chars.insert(c, id);
             }
         }
-        Ok(Self { vocab, options, merges, pairs, made, unk, fallback, chars })
+        let pairs = Pairs::with_capacity(merges.len());
+        let mut model = Self { vocab, options, merges, pairs, made, unk, fallback, chars };
+        model.rank_pairs()?;
+        Ok(model)
+    }
+
+    /// Fills the table of pairs. Files that were made from tiktoken ranks list every way to halve a token: the ways that
+    /// the merges before them never leave are left out, because a small table is a fast one.
+    fn rank_pairs(&mut self) -> Result<()> {
+        let Options { continuing_subword_prefix: prefix, end_of_word_suffix: suffix, .. } = &self.options;
+        let all = self.merges.len() <= self.vocab.len() || prefix.is_some() || suffix.is_some();
+        self.pairs = Pairs::with_capacity(self.merges.len().min(self.vocab.len()));
+        let (ignore_merges, dropout) = (self.options.ignore_merges, self.options.dropout);
+        self.options.ignore_merges = false;
+        self.options.dropout = None;
+        let mut pieces = Vec::new();
+        for i in 0..self.merges.len() {
+            let Merge { left, right, made, rank } = self.merges[i];
+            if !all {
+                pieces.clear();
+                self.tokenize(self.vocab.token(made).unwrap_or_default(), None, &mut pieces)?;
+                if !matches!(pieces.as_slice(), [l, r] if l.id == left && r.id == right) {
+                    continue;
+                }
+            }
+            self.pairs.insert(left, right, rank);
+        }
+        (self.options.ignore_merges, self.options.dropout) = (ignore_merges, dropout);
+        Ok(())
     }
 
     /// The id of each byte where the vocabulary spells bytes with the byte-level alphabet and has them all.

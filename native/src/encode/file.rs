@@ -116,7 +116,7 @@ impl RawModel {
                 let unk = text("unk_token")?.unwrap_or_else(|| "[UNK]".to_owned());
                 let prefix = text("continuing_subword_prefix")?.unwrap_or_else(|| "##".to_owned());
                 let longest = at.get("max_input_chars_per_word").map_or(Ok(100), |at| at.usize())?;
-                Ok(Model::WordPiece(Box::new(WordPiece::new(vocab, unk, prefix, longest)?)))
+                Ok(Model::WordPiece(Box::new(WordPiece::new(vocab, unk, &prefix, longest)?)))
             }
             _ => {
                 at.only(&["unk_token"])?;

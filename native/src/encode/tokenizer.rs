@@ -1,6 +1,8 @@
 //! A tokenizer.json in, a tokenizer out: text to ids and back. Two ways lead to the same ids: the short one
 //! (`encode_into`, ids alone, through a cache) and the long one (`encode`, with offsets, words and the template).
 
+use serde_json::{Map, Value};
+
 use super::added::{Added, AddedToken};
 use super::bpe::Piece;
 use super::bytes;
@@ -11,15 +13,19 @@ use super::file::{File, Model};
 use super::hash::hash;
 use super::post::PostProcessor;
 use super::pretokenise::{Delimiter, PreTokenizer};
-use super::read;
 use super::roles::Roles;
+use super::sentencepiece::from_sentencepiece;
+use super::{files, read};
 use crate::error::{Error, Result};
 use crate::text::normalise::{Aligned, Behavior, Normalizer};
 use crate::text::split::Splitter;
 
 pub struct Tokenizer {
-    model: Model,
-    added: Added,
+    pub(super) model: Model,
+    pub(super) added: Added,
+    /// What tokenizer.json says beside the model, and about the model beside vocabulary and merges, for writing.
+    pub(super) rest: Map<String, Value>,
+    pub(super) model_options: Map<String, Value>,
     normalizer: Option<Normalizer>,
     pre_tokenizer: Option<PreTokenizer>,
     post_processor: Option<PostProcessor>,
@@ -76,6 +82,7 @@ impl Tokenizer {
 
     /// `key` tells tokenizers apart.
     pub(super) fn from_file(mut file: File, key: u64) -> Result<Self> {
+        let model_options = file.model.options.clone();
         let model = std::mem::take(&mut file.model).build()?;
         let normalizer = file.get("normalizer").map(|at| read::normalizer(&at)).transpose()?;
         let tokens = match file.get("added_tokens") {
@@ -103,7 +110,10 @@ impl Tokenizer {
             short: None,
             spelling: None,
             key,
+            rest: Map::new(),
+            model_options,
         };
+        tokenizer.rest = file.rest;
         if let (Model::Bpe(bpe), Some(_)) = (&tokenizer.model, tokenizer.byte_level_split()) {
             tokenizer.short = ByteBpe::new(bpe)?;
         }
@@ -111,6 +121,31 @@ impl Tokenizer {
             tokenizer.spelling = Some(tokenizer.spell()?);
         }
         Ok(tokenizer)
+    }
+
+    /// A vocab.txt of BERT's; see `files`.
+    pub fn from_vocab_txt(bytes: &[u8], lowercase: bool) -> Result<Self> {
+        Self::from_file(files::from_vocab_txt(bytes, lowercase)?, hash(bytes))
+    }
+
+    /// GPT-2's vocab.json and merges.txt.
+    pub fn from_vocab_and_merges(vocab: &[u8], merges: &[u8]) -> Result<Self> {
+        Self::from_file(files::from_vocab_and_merges(vocab, merges)?, hash(vocab) ^ hash(merges))
+    }
+
+    /// tiktoken's ranks, the split they belong to, and the special tokens beside them.
+    pub fn from_tiktoken(bytes: &[u8], split: &str, special: &[(String, u32)]) -> Result<Self> {
+        Self::from_file(files::from_tiktoken(bytes, split, special)?, hash(bytes) ^ hash(split.as_bytes()))
+    }
+
+    /// A sentencepiece model of the BPE kind.
+    pub fn from_sentencepiece(bytes: &[u8]) -> Result<Self> {
+        Self::from_file(from_sentencepiece(bytes)?, hash(bytes))
+    }
+
+    /// Whether tokens are spelt in the byte-level alphabet.
+    pub(super) fn is_byte_level(&self) -> bool {
+        self.short.is_some()
     }
 
     /// One more than the largest id: the number of rows that an embedding needs.

@@ -11,8 +11,6 @@ use crate::error::{Error, Result};
 pub struct WordPiece {
     pub vocab: Vocab,
     pub unk_token: String,
-    /// What a token that continues a word starts with.
-    pub prefix: String,
     /// Words of more characters are unknown.
     pub longest: usize,
     unk: Option<u32>,
@@ -63,7 +61,7 @@ fn edge(node: u32, byte: u8) -> u32 {
 }
 
 impl WordPiece {
-    pub fn new(vocab: Vocab, unk_token: String, prefix: String, longest: usize) -> Result<Self> {
+    pub fn new(vocab: Vocab, unk_token: String, prefix: &str, longest: usize) -> Result<Self> {
         if vocab.iter().map(|(_, token)| token.len()).sum::<usize>() >= (1 << 24) - 2 {
             return Err(Error::input("model.vocab: the tokens are longer than 16 MB together"));
         }
@@ -78,7 +76,7 @@ impl WordPiece {
             }
         }
         let unk = vocab.id(unk_token.as_bytes());
-        Ok(Self { vocab, unk_token, prefix, longest, unk, trie })
+        Ok(Self { vocab, unk_token, longest, unk, trie })
     }
 
     pub fn tokenize(&self, word: &str, out: &mut Vec<Piece>) -> Result<()> {
@@ -132,7 +130,7 @@ mod tests {
         for (id, token) in ["[UNK]", "un", "##aff", "##able", "##a", "é"].iter().enumerate() {
             vocab.insert(token.as_bytes(), id as u32).unwrap();
         }
-        WordPiece::new(vocab, "[UNK]".into(), "##".into(), 10).unwrap()
+        WordPiece::new(vocab, "[UNK]".into(), "##", 10).unwrap()
     }
 
     fn ids(word: &str) -> Vec<u32> {
