@@ -265,7 +265,10 @@ impl NativeTokenizer {
         let inner = Arc::clone(&self.inner);
         spawn(move || {
             let files = inner.to_files(&format)?;
-            Ok(files.into_iter().map(|(name, bytes)| NativeFile { name: name.to_owned(), bytes: bytes.into() }).collect())
+            Ok(files
+                .into_iter()
+                .map(|(name, bytes)| NativeFile { name: name.to_owned(), bytes: bytes.into() })
+                .collect())
         })
     }
     #[napi(getter)]

@@ -39,7 +39,8 @@ pub fn from_vocab_txt(bytes: &[u8], lowercase: bool) -> Result<File> {
         let id = u32::try_from(i).unwrap_or(u32::MAX);
         vocab.insert(line.as_bytes(), id).map_err(|e| Error::input(format!("vocab.txt: line {}: {e}", i + 1)))?;
     }
-    let find = |names: [&str; 2]| names.into_iter().find_map(|name| Some((name.to_owned(), vocab.id(name.as_bytes())?)));
+    let find =
+        |names: [&str; 2]| names.into_iter().find_map(|name| Some((name.to_owned(), vocab.id(name.as_bytes())?)));
     let unk = find(["[UNK]", "<unk>"]);
     let Some((unk_token, _)) = unk.clone() else {
         return Err(Error::input("vocab.txt: there is neither [UNK] nor <unk>").with_hint("is this BERT's vocab.txt?"));
@@ -107,7 +108,12 @@ pub fn from_vocab_and_merges(vocab: &[u8], merges: &[u8]) -> Result<File> {
             Some((left, right)) if !left.is_empty() && !right.is_empty() && !right.contains(' ') => {
                 pairs.push((left.to_owned(), right.to_owned()));
             }
-            _ => return Err(Error::input(format!("merges.txt: line {} must be two tokens with one space between", i + 1))),
+            _ => {
+                return Err(Error::input(format!(
+                    "merges.txt: line {} must be two tokens with one space between",
+                    i + 1
+                )));
+            }
         }
     }
     let special = |token: &str| token.len() > 4 && token.starts_with("<|") && token.ends_with("|>");
@@ -131,15 +137,17 @@ pub fn from_tiktoken(bytes: &[u8], split: &str, special: &[(String, u32)]) -> Re
     let mut ranked: Vec<(u32, Vec<u8>)> = Vec::new();
     for (i, line) in text(bytes, "ranks")?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let parts = line.split_once(' ').and_then(|(token, rank)| Some((base64(token)?, rank.trim().parse().ok()?)));
-        let (token, rank) =
-            parts.ok_or_else(|| Error::input(format!("ranks: line {} must be a token in base64 and its rank", i + 1)))?;
+        let (token, rank) = parts
+            .ok_or_else(|| Error::input(format!("ranks: line {} must be a token in base64 and its rank", i + 1)))?;
         vocab
             .insert(to_token(&token).as_bytes(), rank)
             .map_err(|e| Error::input(format!("ranks: line {}: {e}", i + 1)))?;
         ranked.push((rank, token));
     }
     if (0..=255).any(|byte| vocab.id(to_token(&[byte]).as_bytes()).is_none()) {
-        return Err(Error::input("ranks: a token of one byte is missing").with_hint("is this a file of tiktoken ranks?"));
+        return Err(
+            Error::input("ranks: a token of one byte is missing").with_hint("is this a file of tiktoken ranks?")
+        );
     }
     ranked.sort_unstable();
     let merges = canonical_merges(&vocab, ranked.iter().map(|(rank, _)| *rank))?;

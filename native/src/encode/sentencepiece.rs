@@ -81,8 +81,12 @@ pub fn from_sentencepiece(bytes: &[u8]) -> Result<File> {
     let mut ranked: Vec<(f32, u32)> = Vec::new();
     let (mut added, mut unk): (Vec<Value>, Option<String>) = (Vec::new(), None);
     let mut bos = None;
-    let mut settings =
-        Settings { add_dummy_prefix: true, remove_extra_whitespaces: true, escape_whitespaces: true, byte_fallback: false };
+    let mut settings = Settings {
+        add_dummy_prefix: true,
+        remove_extra_whitespaces: true,
+        escape_whitespaces: true,
+        byte_fallback: false,
+    };
     for (number, field) in fields(bytes)? {
         let Field::Bytes(message) = field else { continue };
         match number {

@@ -29,7 +29,7 @@ impl DecodeStream {
         if all.ends_with('\u{fffd}') && held < HELD {
             return Ok(String::new());
         }
-        let text = all.strip_prefix(before.as_str()).unwrap_or_default().to_owned();
+        let text = new_part(&before, &all);
         if !text.is_empty() {
             self.ids.drain(..self.fixed);
             self.fixed = self.ids.len();
@@ -43,6 +43,13 @@ impl DecodeStream {
         let all = tokenizer.decode(&self.ids, self.skip_special)?;
         self.ids.clear();
         self.fixed = 0;
-        Ok(all.strip_prefix(before.as_str()).unwrap_or_default().to_owned())
+        Ok(new_part(&before, &all))
     }
+}
+
+/// What `all` has beyond `before`. Decoders that look ahead may change the end of `before`: it stays as it was given out.
+fn new_part(before: &str, all: &str) -> String {
+    let same = before.chars().zip(all.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum::<usize>();
+    let at = if same == before.len() { same } else { all.floor_char_boundary(before.len()) };
+    all[at..].to_owned()
 }

@@ -40,9 +40,12 @@ impl Tokenizer {
                 Ok(vec![("ranks.tiktoken", out)])
             }
             ("vocab.txt" | "gpt2" | "tiktoken", _) => {
-                Err(Error::config(format!("this tokenizer can't be written as {format}")).with_hint("tokenizer.json holds any"))
+                Err(Error::config(format!("this tokenizer can't be written as {format}"))
+                    .with_hint("tokenizer.json holds any"))
             }
-            (other, _) => Err(Error::config(format!("{other:?} is not one of tokenizer.json, vocab.txt, gpt2, tiktoken"))),
+            (other, _) => {
+                Err(Error::config(format!("{other:?} is not one of tokenizer.json, vocab.txt, gpt2, tiktoken")))
+            }
         }
     }
 
@@ -75,7 +78,11 @@ fn lines(vocab: &Vocab) -> Result<Vec<u8>> {
     for id in 0..vocab.end() {
         match vocab.bytes(id) {
             Some(token) if !token.contains(&b'\n') => out.extend_from_slice(token),
-            _ => return Err(Error::config(format!("vocab.txt can't hold this vocabulary: id {id} is a gap or has a newline"))),
+            _ => {
+                return Err(Error::config(format!(
+                    "vocab.txt can't hold this vocabulary: id {id} is a gap or has a newline"
+                )));
+            }
         }
         out.push(b'\n');
     }

@@ -1,0 +1,48 @@
+/** `millrace encode`: documents on stdin, one a line, to token ids on stdout, one line each. */
+import { once } from 'node:events';
+import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
+import { action, type Define, integer } from '../command.ts';
+
+type Format = 'ids' | 'tokens' | 'jsonl';
+interface Flags {
+  format: Format;
+  special: boolean;
+  threads?: number;
+}
+
+/** One line for each document. */
+function write(tokenizer: Tokenizer, format: Format, ids: Int32Array): string {
+  if (format === 'ids') return ids.join(' ');
+  const tokens = Array.from(ids, (id) => tokenizer.idToToken(id) ?? '');
+  return format === 'tokens' ? tokens.join(' ') : JSON.stringify({ ids: [...ids], tokens });
+}
+
+const define: Define = (command) => {
+  command
+    .argument('<vocabulary>', 'folder or file of a vocabulary')
+    .option('--format <format>', 'ids, tokens or jsonl', 'ids')
+    .option('--no-special', 'leave out the tokens of the template, such as [CLS] and [SEP]')
+    .option('--threads <n>', 'worker threads; default: all cores', integer({ min: 1 }))
+    .action(
+      action(async (call, vocabulary: string, flags: Flags) => {
+        const { MillraceError } = await import('../../errors.ts');
+        if (!['ids', 'tokens', 'jsonl'].includes(flags.format)) {
+          throw new MillraceError('usage', `--format: ${flags.format} is not one of ids, tokens, jsonl`);
+        }
+        const { Tokenizer } = await import('../../tokenizer/tokenizer.ts');
+        const { lineBatches } = await import('../../tokenizer/lines.ts');
+        const tokenizer = await Tokenizer.load(vocabulary);
+        const { signal } = call.watch;
+        for await (const lines of lineBatches(process.stdin)) {
+          const { ids, offsets } = await tokenizer.encodeBatch(lines, {
+            addSpecialTokens: flags.special,
+            signal,
+            ...(flags.threads === undefined ? {} : { threads: flags.threads }),
+          });
+          const out = lines.map((_, i) => write(tokenizer, flags.format, ids.subarray(offsets[i], offsets[i + 1])));
+          if (!process.stdout.write(`${out.join('\n')}\n`)) await once(process.stdout, 'drain');
+        }
+      }),
+    );
+};
+export default define;
