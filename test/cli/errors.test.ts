@@ -25,7 +25,7 @@ for (const { name, summary } of verbs()) {
     const { code, stdout, stderr } = await millrace([name, '--no-such-flag']);
     t.is(code, 2, stderr);
     t.is(stdout, '');
-    t.regex(stderr, /^error: (unknown option '--no-such-flag'|.*missing|unknown command)/);
+    t.regex(stderr, /^error: (unknown option '--no-such-flag'|.*missing|required option|unknown command)/);
     t.true(stderr.includes(`hint: see \`millrace ${name} --help\``), stderr);
   });
 }
