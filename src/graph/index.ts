@@ -1,7 +1,7 @@
 /** Tensor graphs: build one from ops, differentiate it, write it as ONNX. docs/autodiff.md shows how. */
 export { type GradientOptions, gradients } from './autodiff.ts';
 export * from './composites.ts';
-export { matmulFlops } from './cost.ts';
+export { activationBytes, matmulFlops } from './cost.ts';
 export { type OnnxOptions, writeOnnx } from './onnx.ts';
 export * from './ops.ts';
 export type { Rule } from './rules/index.ts';

@@ -1,6 +1,7 @@
 /** Turns a recipe's calls (parameters, inputs, losses, outputs) into one graph and at the end into a `Program`. */
 import { MillraceError } from '../errors.ts';
 import {
+  activationBytes,
   argmax,
   cast,
   crossEntropy,
@@ -152,7 +153,9 @@ export class ProgramBuilder {
       this.outputs.set(output, value);
     }
     const edge = (name: string, { dtype, shape }: Value) => ({ name, dtype: dtype as EdgeType, shape: fixed(shape) });
-    const flops = matmulFlops(this.graph, [...this.outputs.values()]);
+    const wanted = [...this.outputs.values()];
+    const flops = matmulFlops(this.graph, wanted);
+    const bytes = activationBytes(this.graph, wanted);
     return {
       onnx: writeOnnx(this.graph, { outputs: this.outputs }),
       inputs: this.inputs.map((value) => edge(value.name, value)),
@@ -162,6 +165,7 @@ export class ProgramBuilder {
       outputs: [...this.outputs].map(([name, value]) => edge(name, value)),
       gradients: named.map(({ parameter, output }) => ({ parameter, output })),
       ...(flops !== undefined && { flops }),
+      ...(bytes !== undefined && { activationBytes: bytes }),
     };
   }
 }

@@ -73,4 +73,6 @@ export interface Program {
   gradients: { parameter: string; output: string }[];
   /** Floating-point operations of all matrix products in one run, forward and backward. */
   flops?: number;
+  /** Estimate of the intermediate tensors' bytes alive at once (graph/cost.ts). */
+  activationBytes?: number;
 }

@@ -44,7 +44,7 @@ export const checkpointName = (step: number): string => `step-${String(step).pad
 /** Writes `folder/step-N` and returns its path. A checkpoint of that step that is already there is replaced. */
 export async function saveCheckpoint(
   folder: string,
-  { session, state }: { session: Session; state: LoopState },
+  { session, state, texts = {} }: { session: Session; state: LoopState; texts?: Record<string, string> | undefined },
 ): Promise<string> {
   const name = checkpointName(state.step);
   const temporary = join(folder, `.tmp-${name}`);
@@ -61,6 +61,7 @@ export async function saveCheckpoint(
     MOMENTS.flatMap((array) => [...session.tensors(array, `${array}.`)]),
   );
   files['state.json'] = await writeText(join(temporary, 'state.json'), `${JSON.stringify(state, null, 2)}\n`);
+  for (const [file, text] of Object.entries(texts)) files[file] = await writeText(join(temporary, file), text);
   const manifest: Manifest = { format: 'millrace-checkpoint', version: 1, step: state.step, files };
   await writeText(join(temporary, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   await syncFolder(temporary);

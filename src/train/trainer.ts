@@ -23,6 +23,7 @@ import type { LoopRecipe } from './recipe.ts';
 import { learningRate } from './schedule.ts';
 import { Session, type StepResult } from './session.ts';
 import type { BatchSource, ProgramSource, TrainBatch } from './source.ts';
+import { TensorBoardFile } from './tensorboard.ts';
 import { LossWatch } from './watch.ts';
 
 export interface SampleContext {
@@ -44,6 +45,8 @@ export interface TrainerOptions extends Watch {
   threads?: number | undefined;
   /** Stop early, after this many updates. */
   maxSteps?: number | undefined;
+  /** Small texts to put into each checkpoint, by file name: config.json, so that a checkpoint says what it is of. */
+  files?: Record<string, string> | undefined;
   /** What makes a run another run: compared on resume. */
   identity?: Record<string, unknown> | undefined;
   /** Measured by the caller; `utilisation` is left out where it is not given. */
@@ -90,6 +93,7 @@ class Run {
   private readonly session: Session;
   private readonly state: LoopState;
   private readonly metrics: MetricsFile;
+  private readonly board: TensorBoardFile;
   private readonly checkpoints: string;
   private readonly training: ProgramCache;
   private readonly evaluation: ProgramCache;
@@ -102,13 +106,21 @@ class Run {
 
   private constructor(
     options: TrainerOptions,
-    at: { session: Session; state: LoopState; metrics: MetricsFile; checkpoints: string; resumedFrom?: string },
+    at: {
+      session: Session;
+      state: LoopState;
+      metrics: MetricsFile;
+      board: TensorBoardFile;
+      checkpoints: string;
+      resumedFrom?: string;
+    },
   ) {
     const { programs, recipe } = options;
     this.options = options;
     this.session = at.session;
     this.state = at.state;
     this.metrics = at.metrics;
+    this.board = at.board;
     this.checkpoints = at.checkpoints;
     this.resumedFrom = at.resumedFrom;
     this.secondsBefore = at.state.seconds;
@@ -149,7 +161,9 @@ class Run {
     else await session.init(training.seed);
 
     const metrics = await MetricsFile.open(join(out, 'metrics.jsonl'), { from: state.step });
-    const run = new Run(options, { session, state, metrics, checkpoints, ...(found && { resumedFrom: found.path }) });
+    const board = await TensorBoardFile.open(out, { from: state.step });
+    const resumed = found && { resumedFrom: found.path };
+    const run = new Run(options, { session, state, metrics, board, checkpoints, ...resumed });
     const going = found ? `going on from ${found.path}` : 'starting afresh';
     for (const message of refused) run.emit({ type: 'warning', step: state.step, message: `${message}; ${going}` });
     for (const message of warnings) run.emit({ type: 'warning', step: state.step, message });
@@ -158,6 +172,7 @@ class Run {
 
   private emit(event: TrainEvent): void {
     this.metrics.write(event);
+    this.board.write(event);
     this.options.onEvent?.(event);
   }
 
@@ -324,7 +339,11 @@ class Run {
   private async checkpoint(): Promise<string> {
     const start = performance.now();
     this.state.seconds = this.secondsBefore + (start - this.began) / 1000;
-    const path = await saveCheckpoint(this.checkpoints, { session: this.session, state: this.state });
+    const path = await saveCheckpoint(this.checkpoints, {
+      session: this.session,
+      state: this.state,
+      texts: this.options.files,
+    });
     await tidyCheckpoints(this.checkpoints, { keep: this.options.recipe.training.keep });
     this.emit({ type: 'checkpoint', step: this.state.step, path, ms: performance.now() - start });
     return path;
@@ -352,8 +371,8 @@ class Run {
     return { step: this.state.step, loss: this.lastLoss, validationLoss: this.validationLoss, checkpoint };
   }
 
-  close(): Promise<void> {
-    return this.metrics.close();
+  async close(): Promise<void> {
+    await Promise.all([this.metrics.close(), this.board.close()]);
   }
 }
 

@@ -68,7 +68,7 @@ test('a run that is killed at any moment goes on to the same bits', async (t) =>
   const killed = await temporary();
   const child = fileURLToPath(new URL('./child.ts', import.meta.url));
   let rounds = 0;
-  for (; rounds < 12; rounds++) {
+  for (; rounds < 4; rounds++) {
     const process_ = spawn(process.execPath, ['--import=tsx', child, killed], { stdio: ['ignore', 'pipe', 'inherit'] });
     const exited = once(process_, 'exit') as Promise<[number | null]>;
     // The child says when it begins to train; then a moment that differs from round to round.
@@ -79,7 +79,7 @@ test('a run that is killed at any moment goes on to the same bits', async (t) =>
     if (code === 0) break;
   }
   t.true(rounds >= 1, 'it was never killed');
-  if (rounds === 12)
+  if (rounds === 4)
     await trainPrograms({ ...base, out: killed, resume: 'auto', recipe: tinyRecipe({ accumulation: 2, steps: 60 }) });
   t.is(weights(killed, 60), weights(whole, 60));
 });
