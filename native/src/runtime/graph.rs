@@ -84,6 +84,8 @@ pub(super) fn build(environment: &Environment, onnx: &[u8], threads: Threads) ->
     Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_parallel_execution(false)?
+        // With patterns on, the second run takes one block for everything beside what the first one took: twice the memory.
+        .with_memory_pattern(false)?
         .with_intra_threads(threads.intra)?
         .with_inter_threads(1)?
         .with_intra_op_spinning(threads.spin)?
