@@ -9,7 +9,9 @@ use super::task::Task;
 use super::work::{Work, spawn};
 use crate::error::Error;
 use crate::text::split::Splitter;
-use crate::vocab::{bpe, count, files};
+use crate::vocab::alphabet::Alphabet;
+use crate::vocab::count::Counter;
+use crate::vocab::{bpe, files};
 
 #[napi(object)]
 pub struct VocabOptions {
@@ -36,22 +38,26 @@ pub fn train_vocab(task: &Task, options: VocabOptions) -> AsyncTask<Work<Trained
     spawn(move || {
         let splitter = Splitter::from_name_or_pattern(&options.split)?;
         let paths: Vec<PathBuf> = options.files.iter().map(PathBuf::from).collect();
-        let words = count::count_files(&paths, &splitter, &progress)?;
+        let counter = Counter::new(splitter);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        counter.count_files(&paths, threads, &progress)?;
         let options = bpe::BpeOptions {
             vocab_size: options.vocab_size as usize,
             special_tokens: options.special_tokens,
             min_frequency: options.min_frequency.into(),
+            max_token_length: None,
+            threads,
         };
-        let trained = bpe::train(&words, &options, &progress)?;
-        let tokenizer = serde_json::to_string(&files::bpe_json(&trained, &splitter))
+        let trained = bpe::train(&counter.counts, &Alphabet::bytes(), &options, &progress)?;
+        let tokenizer = serde_json::to_string(&files::bpe_json(&trained, &counter.splitter))
             .map_err(|error| Error::internal(format!("tokenizer.json can't be written: {error}")))?;
         Ok(TrainedVocab {
             tokenizer,
             size: trained.tokens.len() as u32,
             merges: trained.merges.len() as u32,
-            words: words.total as f64,
-            distinct_words: words.len() as f64,
-            bytes: words.bytes as f64,
+            words: counter.words() as f64,
+            distinct_words: counter.counts.len() as f64,
+            bytes: counter.bytes() as f64,
         })
     })
 }

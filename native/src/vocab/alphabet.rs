@@ -1,4 +1,92 @@
-//! The symbols that merging starts from: all 256 bytes, in the order and under the names that GPT-2 gave them.
+//! The symbols that merging starts from: all 256 bytes, in the order and under the names that GPT-2 gave them, or the
+//! characters of the words, in the order of their code points.
+
+use std::cmp::Reverse;
+
+use rustc_hash::FxHashMap;
+
+use crate::vocab::words::WordCounts;
+
+/// How words fall into symbols, numbered from 1.
+pub struct Alphabet {
+    tokens: Vec<String>,
+    kind: Kind,
+    /// What a piece that continues a word starts with: `##` in WordPiece, nothing otherwise.
+    prefix: String,
+}
+
+enum Kind {
+    Bytes(Box<[usize; 256]>),
+    /// Symbols of a character at the start of a word and elsewhere. Other characters are left out of words.
+    Chars(FxHashMap<char, [usize; 2]>),
+}
+
+impl Alphabet {
+    /// All 256 bytes, whatever the words.
+    pub fn bytes() -> Self {
+        let mut symbols = [0; 256];
+        let order = bytes_in_order();
+        order.iter().zip(1..).for_each(|(&byte, symbol)| symbols[byte as usize] = symbol);
+        let tokens = order.iter().map(|&byte| byte_level(&[byte])).collect();
+        Self { tokens, kind: Kind::Bytes(Box::new(symbols)), prefix: String::new() }
+    }
+
+    /// The characters of `words` (UTF-8), at most the `limit` most frequent ones (ties to the smaller code point), then,
+    /// with a prefix, those seen inside words, prefixed.
+    pub fn chars(words: &WordCounts, limit: Option<usize>, prefix: &str) -> Self {
+        let mut seen: FxHashMap<char, [u64; 2]> = FxHashMap::default();
+        words.for_each(|word, count| {
+            for (i, c) in chars(word).enumerate() {
+                seen.entry(c).or_default()[usize::from(i > 0)] += count;
+            }
+        });
+        let mut kept: Vec<(char, [u64; 2])> = seen.into_iter().collect();
+        kept.sort_unstable_by_key(|&(c, [first, later])| (Reverse(first + later), c));
+        kept.truncate(limit.unwrap_or(usize::MAX));
+        kept.sort_unstable_by_key(|&(c, _)| c);
+        let mut tokens: Vec<String> = kept.iter().map(|(c, _)| c.to_string()).collect();
+        let mut symbols: FxHashMap<char, [usize; 2]> =
+            kept.iter().zip(1..).map(|(&(c, _), symbol)| (c, [symbol, symbol])).collect();
+        if !prefix.is_empty() {
+            for (c, _) in kept.iter().filter(|(_, [_, later])| *later > 0) {
+                tokens.push(format!("{prefix}{c}"));
+                symbols.entry(*c).or_default()[1] = tokens.len();
+            }
+        }
+        Self { tokens, kind: Kind::Chars(symbols), prefix: prefix.to_string() }
+    }
+
+    /// The symbols' names, as a tokenizer.json spells them, from symbol 1 on.
+    pub fn tokens(&self) -> &[String] {
+        &self.tokens
+    }
+
+    /// Calls `symbol` with each symbol of a word.
+    #[inline]
+    pub fn symbols(&self, word: &[u8], symbol: &mut dyn FnMut(usize)) {
+        match &self.kind {
+            Kind::Bytes(symbols) => word.iter().for_each(|&byte| symbol(symbols[byte as usize])),
+            Kind::Chars(symbols) => {
+                let kept = chars(word).enumerate().filter_map(|(i, c)| Some(symbols.get(&c)?[usize::from(i > 0)]));
+                kept.for_each(symbol);
+            }
+        }
+    }
+
+    /// The name of two symbols merged.
+    pub fn join(&self, left: &str, right: &str) -> String {
+        let right = right.strip_prefix(self.prefix.as_str()).unwrap_or(right);
+        let mut text = String::with_capacity(left.len() + right.len());
+        text.push_str(left);
+        text.push_str(right);
+        text
+    }
+}
+
+/// The characters of a word; words come from text, so nothing is ever replaced.
+fn chars(word: &[u8]) -> impl Iterator<Item = char> {
+    std::str::from_utf8(word).unwrap_or_default().chars()
+}
 
 /// GPT-2's printable stand-in for each byte: itself where it prints, else the next free code point from U+0100 on.
 pub fn byte_chars() -> [char; 256] {

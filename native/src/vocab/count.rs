@@ -1,78 +1,190 @@
-//! Text files enter, words with their counts leave.
+//! Text files enter, words with their counts leave: read as a stream, chunk by chunk, on several threads.
 
-use std::fs;
-use std::path::PathBuf;
-
-use rustc_hash::FxHashMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::text::split::Splitter;
+use crate::vocab::words::{WordCounts, Writer};
 
-/// Distinct words (bytes) and how often each was seen.
-#[derive(Default)]
-pub struct WordCounts {
-    words: FxHashMap<Box<[u8]>, u64>,
-    /// Bytes and words that were counted.
-    pub bytes: u64,
-    pub total: u64,
+const CHUNK: u64 = 512 << 10;
+/// From this length on a line is cut between two words where the split allows it.
+const LONG_LINE: usize = 4 << 20;
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Counts words into a table that grows over many calls.
+pub struct Counter {
+    pub splitter: Splitter,
+    pub counts: WordCounts,
+    bytes: AtomicU64,
+    words: AtomicU64,
 }
 
-impl WordCounts {
-    pub fn add(&mut self, word: &[u8], n: u64) {
-        self.total += n;
-        match self.words.get_mut(word) {
-            Some(count) => *count += n,
-            None => {
-                self.words.insert(word.into(), n);
+impl Counter {
+    pub fn new(splitter: Splitter) -> Self {
+        Self { splitter, counts: WordCounts::default(), bytes: AtomicU64::new(0), words: AtomicU64::new(0) }
+    }
+
+    /// Bytes of text counted.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Words counted, with their repetitions.
+    pub fn words(&self) -> u64 {
+        self.words.load(Ordering::Relaxed)
+    }
+
+    /// Counts the words of text files. As in Hugging Face's training from files each line is split by itself, its
+    /// newline kept, so that whitespace never crosses lines. Progress in bytes. The result doesn't depend on `threads`.
+    pub fn count_files(&self, files: &[PathBuf], threads: usize, progress: &Progress) -> Result<()> {
+        let mut total = 0;
+        for file in files {
+            total += fs::metadata(file).map_err(|error| Error::io(file, error))?.len();
+        }
+        progress.start(total);
+        let source =
+            Mutex::new(Source { files, file: None, offset: 0, carry: Vec::new(), spaced: self.splits_at_spaces() });
+        let work = || -> Result<()> {
+            let mut writer = self.counts.writer();
+            let mut chunk = Vec::new();
+            loop {
+                progress.check()?;
+                let place = source.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fill(&mut chunk)?;
+                let Some((file, offset)) = place else { break };
+                let text = std::str::from_utf8(&chunk).map_err(|error| {
+                    let at = offset + error.valid_up_to() as u64;
+                    Error::input(format!("{}: invalid UTF-8 at byte {at}", file.display())).with_hint(
+                        "convert the file to UTF-8 (iconv -f LATIN1 -t UTF-8), or cut such bytes out (iconv -c)",
+                    )
+                })?;
+                self.count_lines(text, &mut writer)?;
+                progress.add(chunk.len() as u64);
+            }
+            writer.finish();
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads.max(1)).map(|_| scope.spawn(work)).collect();
+            let mut result = work();
+            for other in others {
+                result = result.and(other.join().unwrap_or_else(|_| Err(Error::internal("a counting thread failed"))));
+            }
+            result
+        })
+    }
+
+    /// Counts the words of whole texts, each split by itself.
+    pub fn count_texts<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Result<()> {
+        let mut writer = self.counts.writer();
+        for text in texts {
+            let mut words = 0;
+            self.splitter.split(text, |range| {
+                words += 1;
+                writer.count(text.as_bytes(), range.start, range.len());
+            })?;
+            self.end_text(text, words, &mut writer);
+        }
+        writer.finish();
+        Ok(())
+    }
+
+    fn count_lines(&self, text: &str, writer: &mut Writer) -> Result<()> {
+        let bytes = text.as_bytes();
+        let (mut start, mut words) = (0, 0);
+        while start < bytes.len() {
+            let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |at| start + at + 1);
+            self.splitter.split(&text[start..end], |range| {
+                words += 1;
+                writer.count(bytes, start + range.start, range.len());
+            })?;
+            start = end;
+        }
+        self.end_text(text, words, writer);
+        Ok(())
+    }
+
+    fn end_text(&self, text: &str, words: u64, writer: &mut Writer) {
+        writer.end_text(text.as_bytes());
+        self.bytes.fetch_add(text.len() as u64, Ordering::Relaxed);
+        self.words.fetch_add(words, Ordering::Relaxed);
+    }
+
+    /// Whether a word can never go on behind a space that stands between other characters.
+    fn splits_at_spaces(&self) -> bool {
+        !matches!(self.splitter, Splitter::Whole | Splitter::Pattern(_))
+    }
+}
+
+/// The files one after the other, in chunks that end where a line ends.
+struct Source<'a> {
+    files: &'a [PathBuf],
+    file: Option<File>,
+    /// Where in the file `carry` starts.
+    offset: u64,
+    /// Read already, but behind the end of the last chunk.
+    carry: Vec<u8>,
+    spaced: bool,
+}
+
+impl<'a> Source<'a> {
+    /// Fills `chunk` with whole lines of one file and tells which and where; `None` at the end of all.
+    fn fill(&mut self, chunk: &mut Vec<u8>) -> Result<Option<(&'a Path, u64)>> {
+        chunk.clear();
+        loop {
+            let Some(path) = self.files.first() else { return Ok(None) };
+            let fail = |error| Error::io(path, error);
+            let file = match &mut self.file {
+                Some(file) => file,
+                None => {
+                    self.offset = 0;
+                    self.file.insert(File::open(path).map_err(fail)?)
+                }
+            };
+            chunk.append(&mut self.carry);
+            let mut offset = self.offset;
+            loop {
+                let before = chunk.len();
+                let read = file.take(CHUNK.max(before as u64)).read_to_end(chunk).map_err(fail)?;
+                if offset == 0 && before == 0 && chunk.starts_with(BOM) {
+                    chunk.drain(..BOM.len());
+                    offset = BOM.len() as u64;
+                }
+                let end = if read == 0 { Some(chunk.len()) } else { cut(chunk, before, self.spaced) };
+                if let Some(end) = end {
+                    self.carry.extend_from_slice(&chunk[end..]);
+                    chunk.truncate(end);
+                    self.offset = offset + end as u64;
+                    if read == 0 {
+                        self.file = None;
+                        self.files = &self.files[1..];
+                    }
+                    if !chunk.is_empty() {
+                        return Ok(Some((path, offset)));
+                    }
+                    break;
+                }
             }
         }
     }
-
-    pub fn len(&self) -> usize {
-        self.words.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.words.is_empty()
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        self.words.iter().map(|(word, n)| (&word[..], *n))
-    }
-
-    /// Counts the words of one text. With `lines`, whitespace never crosses a newline, as in training from files.
-    pub fn count(&mut self, splitter: &Splitter, text: &str, lines: bool) -> Result<()> {
-        self.bytes += text.len() as u64;
-        if !lines {
-            return splitter.split(text, |range| self.add(&text.as_bytes()[range], 1));
-        }
-        for line in text.split_inclusive('\n') {
-            splitter.split(line, |range| self.add(&line.as_bytes()[range], 1))?;
-        }
-        Ok(())
-    }
 }
 
-/// Counts the words of text files, line by line. Progress in bytes.
-pub fn count_files(files: &[PathBuf], splitter: &Splitter, progress: &Progress) -> Result<WordCounts> {
-    let mut total = 0;
-    for file in files {
-        total += fs::metadata(file).map_err(|error| Error::io(file, error))?.len();
+/// Where to end a chunk of which the part from `new` on is new: behind its last newline; in a very long line before a
+/// space between two words.
+fn cut(chunk: &[u8], new: usize, spaced: bool) -> Option<usize> {
+    if let Some(at) = memchr::memrchr(b'\n', &chunk[new.min(chunk.len())..]) {
+        return Some(new + at + 1);
     }
-    progress.start(total);
-    let mut counts = WordCounts::default();
-    for file in files {
-        let bytes = fs::read(file).map_err(|error| Error::io(file, error))?;
-        let text = std::str::from_utf8(&bytes).map_err(|error| {
-            Error::input(format!("{}: invalid UTF-8 at byte {}", file.display(), error.valid_up_to()))
-                .with_hint("convert it to UTF-8, with iconv say")
-        })?;
-        for part in text.split_inclusive('\n') {
-            progress.check()?;
-            counts.count(splitter, part, true)?;
-            progress.add(part.len() as u64);
-        }
+    if !spaced || chunk.len() < LONG_LINE {
+        return None;
     }
-    Ok(counts)
+    let between = |three: &[u8]| three[0].is_ascii_graphic() && three[1] == b' ' && three[2].is_ascii_alphabetic();
+    chunk.windows(3).rposition(between).map(|at| at + 1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,3 +4,7 @@ pub mod alphabet;
 pub mod bpe;
 pub mod count;
 pub mod files;
+mod merge;
+mod scan;
+mod segments;
+pub mod words;

@@ -1,0 +1,86 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::text::split::Splitter;
+use crate::vocab::count::Counter;
+
+fn count(text: &str, split: &str) -> Counter {
+    let counter = Counter::new(Splitter::from_name_or_pattern(split).unwrap());
+    counter.count_texts(text.lines()).unwrap();
+    counter
+}
+
+fn options(vocab_size: usize, min_frequency: u64, max_token_length: Option<u32>) -> BpeOptions {
+    BpeOptions { vocab_size, special_tokens: vec!["<s>".into()], min_frequency, max_token_length, threads: 2 }
+}
+
+/// Merges as symbols, by the reference.
+fn expected(words: &WordCounts, alphabet: &Alphabet, size: usize, min: u64, max_length: u32) -> Vec<(u32, u32)> {
+    let mut all = Vec::new();
+    words.for_each(|word, count| {
+        let mut symbols = Vec::new();
+        alphabet.symbols(word, &mut |symbol| symbols.push(symbol as u32));
+        all.push((symbols, count));
+    });
+    reference::merges(&all, alphabet.tokens().len(), size, min, max_length)
+}
+
+fn check(
+    text: &str,
+    split: &str,
+    more: usize,
+    min: u64,
+    max_length: Option<u32>,
+) -> std::result::Result<(), TestCaseError> {
+    let counter = count(text, split);
+    let words = &counter.counts;
+    for alphabet in [Alphabet::bytes(), Alphabet::chars(words, None, ""), Alphabet::chars(words, Some(5), "##")] {
+        let size = alphabet.tokens().len() + more;
+        let symbol_merges = expected(words, &alphabet, size, min, max_length.unwrap_or(u32::MAX));
+        let options = options(size + 1, min, max_length);
+        for wide in [false, true] {
+            let train = if wide { train_with::<u32> } else { train_with::<u16> };
+            let bpe = train(words, &alphabet, &options, &Progress::new()).unwrap();
+            prop_assert_eq!(&bpe.merges, &symbol_merges);
+            prop_assert!(bpe.tokens.len() <= options.vocab_size);
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn equal_to_the_reference(text in "[ab \\n]{0,300}", min in 0u64..4, max in prop::option::of(2u32..9)) {
+        check(&text, "gpt2", 40, min, max)?;
+        check(&text, "none", 40, min, max)?;
+    }
+
+    #[test]
+    fn equal_to_the_reference_on_any_text(text in "(?s:.{0,80})", more in 0usize..60) {
+        check(&text, "cl100k", more, 0, None)?;
+    }
+
+    #[test]
+    fn runs_of_one_letter(lengths in prop::collection::vec(1usize..40, 1..30)) {
+        let text = lengths.iter().map(|&n| "a".repeat(n)).collect::<Vec<_>>().join("\n");
+        check(&text, "none", 30, 0, None)?;
+    }
+}
+
+#[test]
+fn the_size_is_a_cap_that_holds() {
+    let counter = count("aaaa bbbb aaaa", "gpt2");
+    let train = |size| train(&counter.counts, &Alphabet::bytes(), &options(size, 0, None), &Progress::new());
+    assert_eq!(train(258).unwrap().tokens.len(), 258);
+    assert_eq!(train(257).unwrap().merges, []);
+    let error = train(256).unwrap_err();
+    assert!(error.message.contains("1 special tokens and an alphabet of 256"), "{error}");
+}
+
+#[test]
+fn no_merge_spells_a_special_token() {
+    let counter = count("<s><s><s> <s>", "none");
+    let bpe = train(&counter.counts, &Alphabet::bytes(), &options(300, 0, None), &Progress::new()).unwrap();
+    assert_eq!(bpe.tokens.iter().filter(|token| *token == "<s>").count(), 1);
+}
