@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 
 use rustc_hash::FxHashMap;
 
+use crate::vocab::segments::Symbol;
 use crate::vocab::words::WordCounts;
 
 /// How words fall into symbols, numbered from 1.
@@ -61,14 +62,25 @@ impl Alphabet {
         &self.tokens
     }
 
-    /// Calls `symbol` with each symbol of a word.
+    /// How many symbols a word falls into.
     #[inline]
-    pub fn symbols(&self, word: &[u8], symbol: &mut dyn FnMut(usize)) {
+    pub fn count(&self, word: &[u8]) -> usize {
         match &self.kind {
-            Kind::Bytes(symbols) => word.iter().for_each(|&byte| symbol(symbols[byte as usize])),
+            Kind::Bytes(_) => word.len(),
+            Kind::Chars(symbols) => chars(word).filter(|c| symbols.contains_key(c)).count(),
+        }
+    }
+
+    /// Writes the symbols of a word to the front of `slots`, which must have room for them.
+    #[inline]
+    pub fn write<S: Symbol>(&self, word: &[u8], slots: &mut [S]) {
+        match &self.kind {
+            Kind::Bytes(symbols) => {
+                slots.iter_mut().zip(word).for_each(|(slot, &byte)| *slot = S::new(symbols[byte as usize]));
+            }
             Kind::Chars(symbols) => {
-                let kept = chars(word).enumerate().filter_map(|(i, c)| Some(symbols.get(&c)?[usize::from(i > 0)]));
-                kept.for_each(symbol);
+                let found = chars(word).enumerate().filter_map(|(i, c)| Some(symbols.get(&c)?[usize::from(i > 0)]));
+                slots.iter_mut().zip(found).for_each(|(slot, symbol)| *slot = S::new(symbol));
             }
         }
     }

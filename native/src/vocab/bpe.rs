@@ -69,7 +69,7 @@ fn train_with<S: Symbol>(
     let merges_left = options.vocab_size - tokens.len();
     progress.start(merges_left as u64);
 
-    let segments = Segments::<S>::new(words, |word, symbol| alphabet.symbols(word, symbol))?;
+    let segments = Segments::<S>::new(words, alphabet, options.threads)?;
     let mut merger = Merger::new(segments, vec![1; 1 + alphabet.tokens().len()]);
     let limits = Limits {
         min_count: options.min_frequency,

@@ -4,6 +4,7 @@ pub mod alphabet;
 pub mod bpe;
 pub mod count;
 pub mod files;
+mod machine;
 mod merge;
 mod scan;
 mod segments;

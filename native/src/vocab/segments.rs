@@ -1,8 +1,13 @@
-//! Counted words enter, one flat array of symbols leaves: words by falling count, a zero between them.
+//! Counted words enter, one flat array of symbols leaves: words of one count together, a zero between words.
+
+use std::cmp::Reverse;
+use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
 use crate::error::{Error, Result};
+use crate::vocab::alphabet::Alphabet;
+use crate::vocab::machine::{huge_pages, in_parts};
 use crate::vocab::words::WordCounts;
 
 /// What an array of symbols is made of: `u16` where the vocabulary allows it.
@@ -35,62 +40,66 @@ impl Symbol for u32 {
 
 /// Slots that share one weight lie together, so the weight of a place is found by its block of 64 slots.
 const BLOCK: usize = 64;
+const CUT: usize = 1 << 15;
 
 /// Words as runs of slots between zeros. A symbol that spans several slots has its id in the first and in the last.
 pub struct Segments<S> {
     pub slots: Vec<S>,
-    /// How often the words of each class were counted, falling, and the slot behind its last word.
+    /// How often the words of each class were counted, and the slot behind its last word.
     classes: Vec<(u64, u32)>,
     /// The class that each block of slots starts in.
     blocks: Vec<u32>,
+    /// Starts of words, about every `CUT` slots.
+    cuts: Vec<u32>,
 }
 
 impl<S: Symbol> Segments<S> {
-    /// Lays out all words of two symbols or more. `symbols` calls back with the ids (from 1 on) of a word.
-    pub fn new(counts: &WordCounts, symbols: impl Fn(&[u8], &mut dyn FnMut(usize))) -> Result<Self> {
-        let length = |word: &[u8]| {
-            let mut n = 0;
-            symbols(word, &mut |_| n += 1);
-            n
-        };
-        let mut sizes: FxHashMap<u64, u64> = FxHashMap::default();
-        counts.for_each(|word, count| match length(word) {
-            0 | 1 => {}
-            n => *sizes.entry(count).or_default() += n + 1,
-        });
-        let mut sizes: Vec<(u64, u64)> = sizes.into_iter().collect();
-        sizes.sort_unstable_by_key(|&(count, _)| std::cmp::Reverse(count));
-        let total = 1 + sizes.iter().map(|(_, size)| size).sum::<u64>();
-        if total >= u64::from(u32::MAX) {
+    /// Lays out all words of two symbols or more: by falling count, in a run for each thread.
+    pub fn new(counts: &WordCounts, alphabet: &Alphabet, threads: usize) -> Result<Self> {
+        let runs = in_parts(counts.parts(threads), |part| Self::run(counts, &part, alphabet));
+        let total = 1 + runs.iter().map(|(slots, _)| slots.len()).sum::<usize>();
+        if total >= u32::MAX as usize {
             return Err(Error::input(format!("the distinct words have {total} symbols together: the limit is 2^32"))
                 .with_hint("train on a sample, or split into shorter words"));
         }
-        let mut at = 1;
-        let mut cursors: FxHashMap<u64, usize> = FxHashMap::default();
-        let mut classes = Vec::with_capacity(sizes.len());
-        for (count, size) in sizes {
-            cursors.insert(count, at);
-            at += size as usize;
-            classes.push((count, at as u32));
+        let mut all = Vec::with_capacity(total);
+        huge_pages(&mut all);
+        all.push(S::default());
+        let mut classes = Vec::new();
+        for (slots, ends) in runs {
+            classes.extend(ends.into_iter().map(|(count, end)| (count, (all.len() + end) as u32)));
+            all.extend_from_slice(&slots);
         }
-        let mut slots = vec![S::default(); total as usize];
-        counts.for_each(|word, count| {
-            let Some(cursor) = cursors.get_mut(&count) else { return };
-            let (mut n, mut first) = (0, S::default());
-            symbols(word, &mut |id| {
-                // A word of one symbol has no room of its own.
-                match n {
-                    0 => first = S::new(id),
-                    _ => slots[*cursor + n] = S::new(id),
-                }
-                n += 1;
-            });
-            if n > 1 {
-                slots[*cursor] = first;
+        Ok(Self::with_classes(all, classes))
+    }
+
+    /// The words of one part of the table, and where each count ends.
+    fn run(counts: &WordCounts, part: &Range<usize>, alphabet: &Alphabet) -> (Vec<S>, Vec<(u64, usize)>) {
+        let mut cursors: FxHashMap<u64, usize> = FxHashMap::default();
+        counts.for_each_in(part, |word, count| match alphabet.count(word) {
+            0 | 1 => {}
+            n => *cursors.entry(count).or_default() += n + 1,
+        });
+        let mut classes: Vec<(u64, usize)> = cursors.iter().map(|(&count, &size)| (count, size)).collect();
+        classes.sort_unstable_by_key(|&(count, _)| Reverse(count));
+        let mut at = 0;
+        for (count, end) in &mut classes {
+            cursors.insert(*count, at);
+            at += *end;
+            *end = at;
+        }
+        let mut slots = vec![S::default(); at];
+        huge_pages(&mut slots);
+        counts.for_each_in(part, |word, count| {
+            let n = alphabet.count(word);
+            if n > 1
+                && let Some(cursor) = cursors.get_mut(&count)
+            {
+                alphabet.write(word, &mut slots[*cursor..*cursor + n]);
                 *cursor += n + 1;
             }
         });
-        Ok(Self::with_classes(slots, classes))
+        (slots, classes)
     }
 
     fn with_classes(slots: Vec<S>, classes: Vec<(u64, u32)>) -> Self {
@@ -103,7 +112,16 @@ impl<S: Symbol> Segments<S> {
                 class as u32
             })
             .collect();
-        Self { slots, classes, blocks }
+        let zero = |at: &usize| slots[*at] == S::default();
+        let cuts = (CUT..slots.len()).step_by(CUT);
+        let cuts = cuts.filter_map(|at| Some((at..slots.len()).find(zero)? as u32 + 1)).collect();
+        Self { slots, classes, blocks, cuts }
+    }
+
+    /// All slots by their weights: about the number of symbols of the text.
+    pub fn symbols(&self) -> u64 {
+        let starts = std::iter::once(1).chain(self.classes.iter().map(|&(_, end)| end));
+        self.classes.iter().zip(starts).map(|(&(count, end), start)| u64::from(end - start).saturating_mul(count)).sum()
     }
 
     /// Weights for places in rising order.
@@ -112,11 +130,11 @@ impl<S: Symbol> Segments<S> {
         Weights { classes: &self.classes, blocks: &self.blocks, until: 0, weight: 0 }
     }
 
-    /// The slots to write to, together with their weights.
+    /// The slots to write to, together with their weights and with starts of words to cut them at.
     #[inline(always)]
-    pub fn split(&mut self) -> (&mut [S], Weights<'_>) {
+    pub fn split(&mut self) -> (&mut [S], Weights<'_>, &[u32]) {
         let weights = Weights { classes: &self.classes, blocks: &self.blocks, until: 0, weight: 0 };
-        (&mut self.slots, weights)
+        (&mut self.slots, weights, &self.cuts)
     }
 
     /// Puts `symbol` in place of each pair, from left to right. The segments must be packed before, and are after.
@@ -171,7 +189,14 @@ impl<S: Symbol> Segments<S> {
     }
 }
 
+/// The first cut behind `place`, or the last of all.
+pub fn cut_behind(cuts: &[u32], place: usize) -> usize {
+    let at = cuts.partition_point(|&cut| cut as usize <= place);
+    cuts.get(at).or(cuts.last()).map_or(0, |&cut| cut as usize)
+}
+
 /// A walk over places in rising order, with the weight of each.
+#[derive(Clone)]
 pub struct Weights<'a> {
     classes: &'a [(u64, u32)],
     blocks: &'a [u32],

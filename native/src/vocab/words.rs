@@ -2,9 +2,11 @@
 //! cache of its own that absorbs the frequent words.
 
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
 use std::sync::Mutex;
 
 use crate::error::{Error, Result};
+use crate::vocab::machine::{huge_pages, prefetch};
 
 const SHARDS: usize = 32;
 /// Entries of a thread's cache; with the code around it it should stay in a 1 MB L2.
@@ -159,7 +161,10 @@ impl Shard {
         if wanted <= self.slots.len() {
             return;
         }
-        let old = std::mem::replace(&mut self.slots, vec![Slot::default(); wanted]);
+        let mut slots = Vec::with_capacity(wanted);
+        huge_pages(&mut slots);
+        slots.resize(wanted, Slot::default());
+        let old = std::mem::replace(&mut self.slots, slots);
         for slot in old.into_iter().filter(|slot| slot.count > 0) {
             let hash = if slot.key[1] & LONG == LONG { slot.key[0] } else { seeds.short(slot.key) };
             let mut at = hash as usize & (wanted - 1);
@@ -189,18 +194,6 @@ fn long_word(arena: &[u8], key: u64) -> &[u8] {
     let mut len = [0; 4];
     len.copy_from_slice(&arena[at..at + 4]);
     &arena[at + 4..][..u32::from_le_bytes(len) as usize]
-}
-
-#[inline(always)]
-fn prefetch<T>(slots: &[T], at: usize) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch reads nothing; `at` is within the slice all the same.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch(slots.as_ptr().wrapping_add(at).cast(), _MM_HINT_T0);
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (slots, at);
 }
 
 /// Distinct words and how often each was counted.
@@ -246,7 +239,18 @@ impl WordCounts {
 
     /// Calls `word` for every word with its count, in no order that means anything.
     pub fn for_each(&self, mut word: impl FnMut(&[u8], u64)) {
-        for shard in &self.shards {
+        self.for_each_in(&(0..SHARDS), &mut word);
+    }
+
+    /// Ranges that share out the words between threads.
+    pub fn parts(&self, threads: usize) -> Vec<Range<usize>> {
+        let n = threads.clamp(1, if self.len() > 1 << 16 { SHARDS } else { 1 });
+        (0..n).map(|i| SHARDS * i / n..SHARDS * (i + 1) / n).collect()
+    }
+
+    /// The words of one part.
+    pub fn for_each_in(&self, part: &Range<usize>, mut word: impl FnMut(&[u8], u64)) {
+        for shard in &self.shards[part.clone()] {
             lock(shard).for_each(&mut word);
         }
     }

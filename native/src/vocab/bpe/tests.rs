@@ -18,8 +18,8 @@ fn options(vocab_size: usize, min_frequency: u64, max_token_length: Option<u32>)
 fn expected(words: &WordCounts, alphabet: &Alphabet, size: usize, min: u64, max_length: u32) -> Vec<(u32, u32)> {
     let mut all = Vec::new();
     words.for_each(|word, count| {
-        let mut symbols = Vec::new();
-        alphabet.symbols(word, &mut |symbol| symbols.push(symbol as u32));
+        let mut symbols = vec![0u32; alphabet.count(word)];
+        alphabet.write(word, &mut symbols);
         all.push((symbols, count));
     });
     reference::merges(&all, alphabet.tokens().len(), size, min, max_length)

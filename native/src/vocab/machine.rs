@@ -1,0 +1,50 @@
+//! What the hot loops ask of the machine: parts of the work on threads, cache lines ahead of time, huge pages.
+
+/// Runs `work` on each part, on a thread of its own for all but the first, and returns the results in order.
+pub fn in_parts<P: Send, R: Send>(parts: Vec<P>, work: impl Fn(P) -> R + Sync) -> Vec<R> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let mut parts = parts.into_iter();
+        let first = parts.next();
+        let others: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
+        let mut results: Vec<R> = first.into_iter().map(work).collect();
+        for other in others {
+            match other.join() {
+                Ok(result) => results.push(result),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        results
+    })
+}
+
+/// Asks for the cache line of an element that will be read soon.
+#[inline(always)]
+pub fn prefetch<T>(slice: &[T], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing, wherever it points.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch(slice.as_ptr().wrapping_add(at).cast(), _MM_HINT_T0);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (slice, at);
+}
+
+/// Asks for huge pages under a large vector, before it is written to: its random reads miss the page tables otherwise.
+pub fn huge_pages<T>(vec: &mut Vec<T>) {
+    #[cfg(target_os = "linux")]
+    {
+        const PAGE: usize = 4096;
+        const WORTH: usize = 4 << 20;
+        let start = vec.as_mut_ptr() as usize;
+        let end = start + vec.capacity() * size_of::<T>();
+        let (start, end) = (start.next_multiple_of(PAGE), end / PAGE * PAGE);
+        if end > start + WORTH {
+            // SAFETY: the range lies inside the vector's own allocation, and the advice changes no content.
+            unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_HUGEPAGE) };
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = vec;
+}
