@@ -3,12 +3,11 @@ import { openSync, writeSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { explain } from '../../src/cli/explain.ts';
 import { verbs } from '../../src/cli/registry.ts';
 import { exitCode } from '../../src/errors.ts';
-import { millrace } from './run.ts';
+import { main, millrace } from './run.ts';
 
 const dir = await mkdtemp(join(tmpdir(), 'millrace-cli-'));
 
@@ -103,8 +102,7 @@ for (const [i, [what, text, message, hint]] of CASES.entries()) {
 }
 
 test('a full disk behind stdout is an error, with a remedy', (t) => {
-  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-  const { status, stderr } = spawnSync(process.execPath, ['--import', import.meta.resolve('tsx'), main, 'schema'], {
+  const { status, stderr } = spawnSync(process.execPath, [main, 'schema'], {
     stdio: ['ignore', openSync('/dev/full', 'w'), 'pipe'],
     encoding: 'utf8',
   });
@@ -136,12 +134,9 @@ test('a folder that can’t be written to', async (t) => {
 });
 
 test('the reader may leave early', (t) => {
-  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-  const out = execFileSync(
-    'bash',
-    ['-c', `set -o pipefail; "${process.execPath}" --import ${import.meta.resolve('tsx')} "${main}" schema | head -1`],
-    { encoding: 'utf8' },
-  );
+  const out = execFileSync('bash', ['-c', `set -o pipefail; "${process.execPath}" "${main}" schema | head -1`], {
+    encoding: 'utf8',
+  });
   t.is(out, '{\n');
 });
 

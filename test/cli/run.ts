@@ -1,8 +1,34 @@
-/** Runs the command line as a person does, in a process of its own. */
-import { spawn } from 'node:child_process';
+/** Runs the command line as a person does: as it is built, in a process of its own. */
+import { spawn, spawnSync } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { withLock } from '../../src/pipeline/lock.ts';
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
+export const main = join(root, 'dist/cli/main.js');
+
+/** `npm test` builds first; a single test file run by hand finds its sources built here, by one process at a time. */
+function build(): void {
+  const newest = Math.max(
+    ...readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => statSync(join(root, 'src', name)).mtimeMs),
+  );
+  if ((statSync(main, { throwIfNoEntry: false })?.mtimeMs ?? 0) >= newest) return;
+  const { status, stdout } = spawnSync('npm', ['run', '--silent', 'build:ts'], { cwd: root, encoding: 'utf8' });
+  if (status !== 0) throw new Error(stdout);
+}
+for (let done = false; !done; ) {
+  done = await withLock(join(root, 'dist'), async () => build()).then(
+    () => true,
+    (error: Error) => {
+      if (!error.message.startsWith('another run')) throw error;
+      return sleep(100).then(() => false);
+    },
+  );
+}
 
 export interface Ended {
   code: number | null;
@@ -14,7 +40,7 @@ export function millrace(
   args: string[],
   options: { cwd?: string; env?: Record<string, string>; stdin?: string } = {},
 ): Promise<Ended> {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, ...args], {
+  const child = spawn(process.execPath, [main, ...args], {
     cwd: options.cwd,
     env: { ...process.env, NO_COLOR: '', FORCE_COLOR: '', ...options.env },
   });

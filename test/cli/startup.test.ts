@@ -1,0 +1,55 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { main } from './run.ts';
+
+/** User and system CPU time of one start in milliseconds: what the program costs, however busy the machine is. */
+function cpu(args: string[]): number {
+  const out = spawnSync('bash', ['-c', `TIMEFORMAT='%U %S'; time "$0" "$@" > /dev/null`, process.execPath, ...args], {
+    encoding: 'utf8',
+  });
+  const [user = 0, system = 0] = out.stderr.trim().split(/\s+/).slice(-2).map(Number);
+  return 1000 * (user + system);
+}
+
+test('millrace --help starts in less than 150 ms', (t) => {
+  const times = Array.from({ length: 7 }, () => cpu([main, '--help'])).sort((a, b) => a - b);
+  t.log(`CPU time, median of 7: ${times[3]!.toFixed(0)} ms (of which Node itself ${cpu(['-e', '0']).toFixed(0)} ms)`);
+  t.true(times[3]! < 150, times.join(' '));
+});
+
+test('a verb that doesn’t train loads neither the runtime nor the native module', async (t) => {
+  // A module that writes down what is loaded, put before the program.
+  const spy = join(await mkdtemp(join(tmpdir(), 'millrace-spy-')), 'spy.cjs');
+  await writeFile(
+    spy,
+    `const { Module } = require('node:module');
+     const load = Module._load;
+     Module._load = function (name, ...rest) {
+       if (/onnxruntime|#native|\\.node$/.test(name)) process.stderr.write('LOADED ' + name + '\\n');
+       return load.call(this, name, ...rest);
+     };`,
+  );
+  const start = (args: string[]) =>
+    spawnSync(process.execPath, ['--require', spy, main, ...args], { encoding: 'utf8' });
+  for (const args of [
+    ['--help'],
+    ['completion', 'bash'],
+    ['schema'],
+    ['recipes', 'list'],
+    ['run', '--help'],
+    ['status', 'quickstart'],
+  ]) {
+    const { stderr, status } = start(args);
+    t.is(status, 0, stderr);
+    t.false(stderr.includes('LOADED'), `${args.join(' ')}: ${stderr}`);
+  }
+  t.true(
+    start(['vocab', 'train', spy, '--size', '300', '--out', join(spy, '..', 'vocab')]).stderr.includes(
+      'LOADED #native',
+    ),
+    'the spy sees',
+  );
+});
