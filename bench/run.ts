@@ -3,7 +3,7 @@
  * Every bench/<name>.ts exports `run(args)`, which resolves to one flat object; `seconds` is the figure compared.
  */
 const [name = '', ...args] = process.argv.slice(2);
-const benches = ['vocab', 'encode', 'dataset', 'train'];
+const benches = ['vocab', 'encode', 'dataset', 'train', 'decode'];
 if (!benches.includes(name)) {
   console.error(`usage: npm run bench -- ${benches.join('|')} [options] [--json]`);
   process.exit(2);
