@@ -8,6 +8,9 @@ export { verifyDataset } from './dataset/verify.ts';
 export { type ErrorCode, MillraceError } from './errors.ts';
 export { type ExportOptions, type ExportResult, exportModel } from './export/export.ts';
 export { type SampleOptions, type SampleResult, sample } from './generate/sample.ts';
+export { type TranslateOptions, translate } from './generate/translate.ts';
+export { type Bleu, type BleuOptions, bleu } from './metrics/bleu.ts';
+export { type Classification, classification } from './metrics/classification.ts';
 export type { Progress, Watch } from './progress.ts';
 export { Encoding, type OffsetUnit } from './tokenizer/encoding.ts';
 export {

@@ -18,6 +18,8 @@ const MAY: Record<string, string[]> = {
   pretrained: ['model', 'train', 'tokenizer', 'config'],
   generate: ['model', 'train', 'pretrained', 'tokenizer', 'config'],
   export: ['model', 'train', 'pretrained', 'tokenizer', 'generate', 'graph', 'config'],
+  metrics: [],
+  finetune: ['model', 'train', 'pretrained', 'tokenizer', 'generate', 'metrics', 'config'],
   report: ['config'],
   pipeline: [
     'corpus',
@@ -28,6 +30,8 @@ const MAY: Record<string, string[]> = {
     'pretrained',
     'generate',
     'export',
+    'finetune',
+    'metrics',
     'report',
     'config',
   ],
@@ -41,6 +45,8 @@ const MAY: Record<string, string[]> = {
     'pretrained',
     'generate',
     'export',
+    'finetune',
+    'metrics',
     'report',
     'pipeline',
     'engine',
@@ -50,7 +56,18 @@ const MAY: Record<string, string[]> = {
 };
 
 /** Rooms that may use the native module, through src/native.ts. */
-const NATIVE = new Set(['corpus', 'tokenizer', 'dataset', 'train', 'generate', 'export', 'pipeline', 'engine', 'base']);
+const NATIVE = new Set([
+  'corpus',
+  'tokenizer',
+  'dataset',
+  'train',
+  'generate',
+  'export',
+  'finetune',
+  'pipeline',
+  'engine',
+  'base',
+]);
 
 interface Import {
   file: string;

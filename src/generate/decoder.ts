@@ -154,8 +154,13 @@ export class Decoder {
   /** Continues every row for about so long. The new tokens of each row, and whether all rows have ended. */
   async advance(milliseconds: number): Promise<{ rows: Uint32Array[]; ended: boolean }> {
     const { tokens, counts, ended } = await caught(() => this.native.advance(milliseconds));
-    const ends = counts.reduce<number[]>((all, count) => [...all, (all.at(-1) ?? 0) + count], []);
-    return { rows: ends.map((end, row) => tokens.subarray(end - counts[row]!, end)), ended };
+    const rows: Uint32Array[] = [];
+    let at = 0;
+    for (const count of counts) {
+      rows.push(tokens.subarray(at, at + count));
+      at += count;
+    }
+    return { rows, ended };
   }
 
   /** Ends a row before its time. */
