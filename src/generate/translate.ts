@@ -3,7 +3,7 @@ import { MillraceError } from '../errors.ts';
 import type { Pretrained } from '../pretrained/open.ts';
 import type { Watch } from '../progress.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { beamSearch } from './beam.ts';
+import { type BeamOptions, beamSearch } from './beam.ts';
 import type { Decoder } from './decoder.ts';
 import { contextOf, type GeneratorOptions, loadDecoder, openWithTokenizer } from './open.ts';
 
@@ -38,19 +38,15 @@ export async function translate(options: TranslateOptions): Promise<string[]> {
 
 /** A model that is loaded once and translates often. */
 export class Translator {
-  readonly decoder: Decoder;
+  private readonly decoder: Decoder;
   private readonly tokenizer: Tokenizer;
-  private readonly start: number;
-  private readonly end: number[];
-  private readonly suppress: number[];
+  private readonly tokens: TargetTokens;
   private readonly places: number;
 
-  private constructor(decoder: Decoder, tokenizer: Tokenizer, tokens: Tokens, places: number) {
+  private constructor(decoder: Decoder, tokenizer: Tokenizer, tokens: TargetTokens, places: number) {
     this.decoder = decoder;
     this.tokenizer = tokenizer;
-    this.start = tokens.start;
-    this.end = tokens.end;
-    this.suppress = tokens.suppress;
+    this.tokens = tokens;
     this.places = places;
   }
 
@@ -72,80 +68,82 @@ export class Translator {
   /** Texts to texts; a source longer than the model's context is cut there. */
   async translate(texts: string[], options: TranslatorOptions = {}): Promise<string[]> {
     const sources = texts.map((text) => this.source(text));
-    const found = await this.decode(sources, options);
+    const found = await translateTokens({ ...options, decoder: this.decoder, tokens: this.tokens, sources });
     return found.map((tokens) => this.tokenizer.decode(tokens));
   }
 
   /** A text's tokens, with the end token that the encoder has seen in training. */
-  source(text: string): number[] {
-    const end = this.end[0]!;
+  private source(text: string): number[] {
+    const end = this.tokens.end[0]!;
     const ids = [...this.tokenizer.ids(text)].slice(0, this.places - 1);
     return ids.at(-1) === end ? ids : [...ids, end];
   }
-
-  /** Source tokens to target tokens, the end token left out. */
-  async decode(sources: number[][], options: TranslatorOptions = {}): Promise<number[][]> {
-    const { beams = 1, batchSize = 32, signal, onProgress } = options;
-    const maxNewTokens = Math.min(options.maxNewTokens ?? 128, this.decoder.capacity - 1);
-    // Sources of like length go together, so that little is padding.
-    const order = sources.map((_, i) => i).sort((a, b) => sources[a]!.length - sources[b]!.length);
-    const results: number[][] = Array(sources.length);
-    for (let at = 0; at < order.length; at += batchSize) {
-      if (signal?.aborted) throw new MillraceError('cancelled', 'translating was cancelled');
-      const chosen = order.slice(at, at + batchSize);
-      const prompts = chosen.map(() => [this.start]);
-      await this.decoder.encode(
-        chosen.map((i) => sources[i]!),
-        beams,
-      );
-      const found =
-        beams === 1
-          ? await this.greedy(prompts, maxNewTokens)
-          : (
-              await beamSearch({
-                ...options,
-                decoder: this.decoder,
-                prompts,
-                beams,
-                maxNewTokens,
-                end: this.end,
-                suppress: this.suppress,
-              })
-            ).map(([best]) => best?.tokens ?? []);
-      found.forEach((tokens, row) => {
-        results[chosen[row]!] = tokens.filter((token) => !this.end.includes(token));
-      });
-      onProgress?.({
-        phase: 'translate',
-        done: Math.min(at + batchSize, order.length),
-        total: order.length,
-        unit: 'rows',
-      });
-    }
-    return results;
-  }
-
-  private async greedy(prompts: number[][], maxNewTokens: number): Promise<number[][]> {
-    await this.decoder.prompt(prompts, { temperature: 0, maxNewTokens, end: this.end, suppress: this.suppress });
-    const rows: number[][] = prompts.map(() => []);
-    for (let ended = false; !ended; ) {
-      const more = await this.decoder.advance(1000);
-      more.rows.forEach((tokens, i) => {
-        rows[i]!.push(...tokens);
-      });
-      ended = more.ended;
-    }
-    return rows;
-  }
 }
 
-interface Tokens {
+export interface TargetTokens {
+  /** The decoder's first. */
   start: number;
+  end: number[];
+  /** Never said. */
+  suppress: number[];
+}
+
+export interface TranslateTokensOptions extends TranslatorOptions {
+  decoder: Decoder;
+  tokens: TargetTokens;
+  sources: ArrayLike<number>[];
+}
+
+/** Source tokens in, target tokens out, the end token left out. */
+export async function translateTokens(options: TranslateTokensOptions): Promise<number[][]> {
+  const { decoder, tokens, sources, beams = 1, batchSize = 32, signal, onProgress } = options;
+  const maxNewTokens = Math.min(options.maxNewTokens ?? 128, decoder.capacity - 1);
+  // Sources of like length go together, so that little is padding.
+  const order = sources.map((_, i) => i).sort((a, b) => sources[a]!.length - sources[b]!.length);
+  const results: number[][] = Array(sources.length);
+  for (let at = 0; at < order.length; at += batchSize) {
+    if (signal?.aborted) throw new MillraceError('cancelled', 'translating was cancelled');
+    const chosen = order.slice(at, at + batchSize);
+    const prompts = chosen.map(() => [tokens.start]);
+    const rows = chosen.map((i) => sources[i]!);
+    await decoder.encode(rows, beams);
+    const common = { decoder, prompts, maxNewTokens, ...tokens };
+    const found = beams === 1 ? await greedy(common) : await best({ ...options, ...common, beams });
+    found.forEach((said, row) => {
+      results[chosen[row]!] = said.filter((token) => !tokens.end.includes(token));
+    });
+    const done = Math.min(at + batchSize, order.length);
+    onProgress?.({ phase: 'translate', done, total: order.length, unit: 'rows' });
+  }
+  return results;
+}
+
+async function best(options: BeamOptions): Promise<number[][]> {
+  return (await beamSearch(options)).map(([first]) => first?.tokens ?? []);
+}
+
+interface GreedyOptions {
+  decoder: Decoder;
+  prompts: number[][];
+  maxNewTokens: number;
   end: number[];
   suppress: number[];
 }
 
-function tokensOf({ config, roles }: Pretrained, tokenizer: Tokenizer): Tokens {
+async function greedy({ decoder, prompts, ...options }: GreedyOptions): Promise<number[][]> {
+  await decoder.prompt(prompts, { ...options, temperature: 0 });
+  const rows: number[][] = prompts.map(() => []);
+  for (let ended = false; !ended; ) {
+    const more = await decoder.advance(1000);
+    more.rows.forEach((tokens, i) => {
+      rows[i]!.push(...tokens);
+    });
+    ended = more.ended;
+  }
+  return rows;
+}
+
+function tokensOf({ config, roles }: Pretrained, tokenizer: Tokenizer): TargetTokens {
   if (config.family !== 'marian' && config.family !== 'transformer') {
     throw new MillraceError('config', `a model of the family ${config.family} does not translate`, {
       hint: 'use an encoder-decoder; sample continues a prompt',
