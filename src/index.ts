@@ -25,3 +25,11 @@ export {
   type Truncation,
 } from './tokenizer/tokenizer.ts';
 export { type TrainedVocab, type TrainVocabOptions, trainVocab } from './tokenizer/train.ts';
+export { type DeviceReport, probeDevices } from './train/device.ts';
+export type { Evaluation } from './train/evaluate.ts';
+export { evaluateRun } from './train/evaluate_run.ts';
+export type { TrainEvent } from './train/events.ts';
+export { planTraining, type TrainPlan } from './train/plan.ts';
+export { type Recipe, recipeSchema } from './train/recipe.ts';
+export { type TrainOptions, train } from './train/train.ts';
+export { type TrainResult, trainPrograms } from './train/trainer.ts';

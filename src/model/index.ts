@@ -26,6 +26,7 @@ export {
   type TrainingOptions,
 } from './model.ts';
 export type { DropoutMask, Edge, EdgeType, LossTerm, Parameter, Program } from './program.ts';
+export { familySchemas } from './schema.ts';
 export { type TransformerConfig, transformer } from './transformer.ts';
 
 export type ModelConfig = LlamaConfig | GptConfig | BertConfig | MarianConfig | TransformerConfig;

@@ -2,7 +2,7 @@
 import { type Batch, batches, type Cursor } from '../dataset/batches.ts';
 import { readDatasetManifest } from '../dataset/manifest.ts';
 import type { Feeds } from './session.ts';
-import type { BatchSource, TrainBatch } from './source.ts';
+import type { BatchShape, BatchSource, TrainBatch } from './source.ts';
 
 export interface DatasetSourceOptions {
   /** Dataset folder. */
@@ -11,13 +11,16 @@ export interface DatasetSourceOptions {
   batchSize: number;
   /** Of the order of rows. */
   seed: number;
+  /** What `validation` reads. */
+  heldOut?: 'validation' | 'test' | undefined;
 }
 
 /** Bytes a token are those of the whole dataset: the splits are drawn by document hash from one text. */
-export async function datasetSource({ dir, batchSize, seed }: DatasetSourceOptions): Promise<BatchSource> {
+export async function datasetSource(options: DatasetSourceOptions): Promise<BatchSource> {
+  const { dir, batchSize, seed, heldOut = 'validation' } = options;
   const { splits, statistics } = await readDatasetManifest(dir);
-  const held = splits.find(({ name, rows }) => name === 'validation' && rows > 0);
-  const reading = (options: Parameters<typeof batches>[0]) => toTrain(batches(options));
+  const held = splits.find(({ name, rows }) => name === heldOut && rows > 0);
+  const reading = (options: Parameters<typeof batches>[0]) => toTrain(batches(options), batchSize);
   return {
     train: (cursor) =>
       reading({
@@ -28,18 +31,41 @@ export async function datasetSource({ dir, batchSize, seed }: DatasetSourceOptio
         dropLast: true,
         ...(cursor !== undefined && { cursor: cursor as Cursor }),
       }),
-    validation: held && (() => reading({ dir, split: 'validation', batchSize, shuffle: false })),
+    validation: held && (() => reading({ dir, split: heldOut, batchSize, shuffle: false })),
     ...(statistics.tokens > 0 && { bytesPerToken: statistics.textBytes / statistics.tokens }),
   };
 }
 
-async function* toTrain(source: AsyncIterable<Batch>): AsyncGenerator<TrainBatch> {
+async function* toTrain(source: AsyncIterable<Batch>, batchSize: number): AsyncGenerator<TrainBatch> {
   for await (const batch of source) {
     const feeds: Feeds = {};
-    for (const [key, value] of Object.entries(batch)) {
-      if (value instanceof Int32Array) feeds[key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = value;
+    for (const [key, [rows, ...shape]] of Object.entries(batch.shapes)) {
+      const values = (batch as unknown as Record<string, Int32Array>)[key]!;
+      const name = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      feeds[name] = rows === batchSize ? values : padded(name, values, batchSize * shape.reduce((a, b) => a * b, 1));
     }
-    const seqLen = batch.shapes.inputIds?.[1] ?? 0;
-    yield { feeds, shape: { batchSize: batch.rows, seqLen }, tokens: batch.rows * seqLen, cursor: batch.cursor };
+    const shape = shapeOf(batch, batchSize);
+    const tokens = batchSize * ((shape.seqLen ?? 0) + (shape.sourceLen ?? 0));
+    yield { feeds, shape, tokens, cursor: batch.cursor };
   }
+}
+
+/** Rows that are not there: labels that do not count, one id and nothing masked elsewhere. */
+function padded(name: string, values: Int32Array, length: number): Int32Array {
+  const all = new Int32Array(length).fill(/label/.test(name) ? -100 : /mask/.test(name) ? 1 : 0);
+  all.set(values);
+  return all;
+}
+
+/** Programs are made for one shape: rows, lengths, and places for masked tokens. */
+function shapeOf({ shapes }: Batch, batchSize: number): BatchShape {
+  const length = shapes.inputIds?.[1] ?? 0;
+  const target = shapes.decoderInputIds?.[1];
+  const places = shapes.maskedPositions?.[1];
+  return {
+    batchSize,
+    seqLen: target ?? length,
+    ...(target !== undefined && { sourceLen: length }),
+    ...(places !== undefined && { maxPredictions: places }),
+  };
 }

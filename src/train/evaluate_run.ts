@@ -1,38 +1,57 @@
-/** A run folder and a dataset in, the figures of its newest whole checkpoint on the validation split out. */
+/** A trained model and a dataset in, its figures on a held-out split out. */
 import { join } from 'node:path';
 import { MillraceError } from '../errors.ts';
+import type { Model } from '../model/index.ts';
+import type { Watch } from '../progress.ts';
 import { datasetSource } from './data.ts';
 import { type Evaluation, evaluateBatches, ProgramCache } from './evaluate.ts';
 import { loadRun } from './load_run.ts';
+import { programsOf } from './model.ts';
 import { Session } from './session.ts';
 
-export interface EvaluateRunOptions {
-  /** Run folder. */
-  run: string;
+export interface EvaluateModelOptions extends Watch {
+  model: Model;
+  /** Puts the weights into the session. */
+  load: (session: Session) => Promise<unknown>;
   dataset: string;
+  split?: 'validation' | 'test' | undefined;
   batchSize: number;
+  /** At most so many batches; all by default. */
+  batches?: number | undefined;
+  /** Packed documents do not see each other. */
+  isolate: boolean;
   threads?: number | undefined;
-  signal?: AbortSignal | undefined;
 }
 
-export async function evaluateRun({
-  run,
-  dataset,
-  batchSize,
-  threads,
-  signal,
-}: EvaluateRunOptions): Promise<Evaluation> {
-  const { model, checkpoint, packed } = await loadRun(run);
-  const data = await datasetSource({ dir: dataset, batchSize, seed: 0 });
+/** @throws `input` where the dataset has no rows in the split. */
+export async function evaluateModel(options: EvaluateModelOptions): Promise<Evaluation> {
+  const { model, load, dataset, split = 'validation', batchSize, isolate, threads, batches, signal } = options;
+  const data = await datasetSource({ dir: dataset, batchSize, seed: 0, heldOut: split });
   if (!data.validation) {
-    throw new MillraceError('input', `${dataset} has no validation rows`, {
-      hint: 'give split.validation a larger share',
+    throw new MillraceError('input', `${dataset} has no ${split} rows`, {
+      hint: `give split.${split} a larger share when you build it`,
     });
   }
   const session = Session.create({ parameters: model.parameters, threads });
-  await session.loadWeights(join(checkpoint, 'model.safetensors'));
-  const programs = new ProgramCache(session, ({ batchSize = 0, seqLen = 0 }) =>
-    model.evaluationProgram({ batchSize, seqLen, ...packed }),
-  );
-  return evaluateBatches({ session, programs, batches: data.validation(), bytesPerToken: data.bytesPerToken, signal });
+  await load(session);
+  const programs = new ProgramCache(session, programsOf(model, { isolate }).evaluation);
+  return evaluateBatches({
+    session,
+    programs,
+    batches: data.validation(),
+    limit: batches,
+    bytesPerToken: data.bytesPerToken,
+    signal,
+  });
+}
+
+export interface EvaluateRunOptions extends Omit<EvaluateModelOptions, 'model' | 'load' | 'isolate'> {
+  /** Run folder: its newest whole checkpoint counts. */
+  run: string;
+}
+
+export async function evaluateRun({ run, ...options }: EvaluateRunOptions): Promise<Evaluation> {
+  const { model, checkpoint, isolate } = await loadRun(run);
+  const load = (session: Session) => session.loadWeights(join(checkpoint, 'model.safetensors'));
+  return evaluateModel({ ...options, model, load, isolate });
 }

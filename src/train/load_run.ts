@@ -1,19 +1,18 @@
 /** A run folder in, its model and its newest whole checkpoint out. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import { MillraceError } from '../errors.ts';
 import { buildModel, type Model, type ModelConfig } from '../model/index.ts';
 import { newestCheckpoint } from './checkpoint.ts';
-import { packedInputs } from './train.ts';
 
 export interface LoadedRun {
   model: Model;
   config: ModelConfig & Record<string, unknown>;
   /** Folder with model.safetensors, verified by hash. */
   checkpoint: string;
-  /** The inputs that training gave the programs beside ids and labels. */
-  packed: { segmentIds?: boolean; positionIds?: boolean };
+  /** Packed documents did not see each other in training. */
+  isolate: boolean;
 }
 
 /** @throws `input` where the folder holds no run, `corrupt` where no checkpoint of it is whole. */
@@ -25,9 +24,7 @@ export async function loadRun(dir: string): Promise<LoadedRun> {
     });
   });
   const config = JSON.parse(text) as LoadedRun['config'];
-  const recipe = parse(await readFile(join(dir, 'config.yaml'), 'utf8').catch(() => '')) as {
-    isolate?: boolean;
-  } | null;
+  const { isolate } = await runSettings(dir);
   const { found, refused } = await newestCheckpoint(join(dir, 'checkpoints'));
   if (!found) {
     throw new MillraceError(
@@ -42,6 +39,17 @@ export async function loadRun(dir: string): Promise<LoadedRun> {
     model: buildModel(config),
     config,
     checkpoint: found.path,
-    packed: packedInputs(config.family, recipe?.isolate ?? true),
+    isolate,
   };
+}
+
+/** What a run's config.yaml says beside the model; from the run's folder or that of one of its checkpoints. */
+export async function runSettings(dir: string): Promise<{ isolate: boolean; dataset?: string }> {
+  for (const place of [dir, dirname(dirname(dir))]) {
+    const text = await readFile(join(place, 'config.yaml'), 'utf8').catch(() => undefined);
+    if (text === undefined) continue;
+    const { isolate = true, dataset } = (parse(text) ?? {}) as { isolate?: boolean; dataset?: string };
+    return { isolate, ...(dataset !== undefined && { dataset }) };
+  }
+  return { isolate: true };
 }

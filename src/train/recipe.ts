@@ -1,5 +1,6 @@
 /** The recipe of a training run as people write it (YAML): its schema with every default. */
 import { z } from 'zod';
+import { familySchemas } from '../model/index.ts';
 import { scheduleSchema } from './schedule.ts';
 
 export const optimizerSchema = z.strictObject({
@@ -47,3 +48,45 @@ export const loopSchema = z.strictObject({
   training: trainingSchema,
 });
 export type LoopRecipe = z.output<typeof loopSchema>;
+
+const { llama, gpt, bert, marian, transformer } = familySchemas;
+/** Decided by the dataset where the recipe doesn't say. */
+const fromDataset = { vocab_size: true, max_position_embeddings: true } as const;
+
+/** A family and the keys of its config.json; anything else is an error. */
+export const modelSchema = z.discriminatedUnion('family', [
+  llama
+    .partial(fromDataset)
+    .extend({ family: z.literal('llama') })
+    .strict(),
+  gpt
+    .partial({ vocab_size: true, n_positions: true })
+    .extend({ family: z.literal('gpt') })
+    .strict(),
+  bert
+    .partial(fromDataset)
+    .extend({ family: z.literal('bert') })
+    .strict(),
+  marian
+    .partial(fromDataset)
+    .extend({ family: z.literal('marian') })
+    .strict(),
+  transformer
+    .partial({ vocab_size: true })
+    .extend({ family: z.literal('transformer') })
+    .strict(),
+]);
+
+export const recipeSchema = loopSchema.extend({
+  model: modelSchema.describe('the family and the keys of its config.json; the dataset gives the sizes left out'),
+  isolate: z.boolean().default(true).describe('packed documents of a row do not see each other'),
+});
+export type Recipe = z.output<typeof recipeSchema>;
+
+/** A recipe in a file of its own, for `millrace train`. */
+export const recipeFileSchema = recipeSchema.extend({
+  dataset: z.string().describe('folder made by `millrace dataset build`'),
+  vocab: z.string().describe('folder of the vocabulary that the dataset was made with'),
+  out: z.string().describe('the run folder'),
+  threads: z.int().positive().optional().describe('all cores by default; bit-identical for one number only'),
+});

@@ -19,6 +19,8 @@ export interface SessionOptions {
   parameters: Parameter[];
   /** The machine's cores by default. Results are bit-identical for the same number only. */
   threads?: number | undefined;
+  /** Where programs run: `cpu` (default), `cuda`, `cuda:<n>`, `webgpu`. Weights and moments are the CPU's. */
+  device?: string | undefined;
 }
 
 export interface AdamWOptions {
@@ -66,18 +68,24 @@ export class Session {
   readonly threads: number;
   private readonly native: NativeTrainer;
 
-  private constructor(native: NativeTrainer, parameters: Parameter[], threads: number) {
+  readonly device: string;
+
+  private constructor(
+    native: NativeTrainer,
+    { parameters, threads, device }: { parameters: Parameter[]; threads: number; device: string },
+  ) {
     this.native = native;
+    this.device = device;
     this.parameters = parameters;
     this.threads = threads;
   }
 
   /** Weights at zero: call `init` or `load`. @throws `environment` where the runtime can't be loaded. */
-  static create({ parameters, threads = availableParallelism() }: SessionOptions): Session {
+  static create({ parameters, threads = availableParallelism(), device = 'cpu' }: SessionOptions): Session {
     const library = findRuntime();
     const shapes = parameters.map(({ name, shape }) => ({ name, shape }));
-    const native = callNative((n) => new n.NativeTrainer(library, shapes, threads, false));
-    return new Session(native, parameters, threads);
+    const native = callNative((n) => new n.NativeTrainer(library, shapes, threads, false, device));
+    return new Session(native, { parameters, threads, device });
   }
 
   /** Draws every parameter's first values by its own rule; the same seed gives the same values. */

@@ -43,6 +43,8 @@ export interface TrainerOptions extends Watch {
   /** A .safetensors file to start from instead of drawn weights. */
   weights?: string | undefined;
   threads?: number | undefined;
+  /** `cpu` by default; see device.ts. */
+  device?: string | undefined;
   /** Stop early, after this many updates. */
   maxSteps?: number | undefined;
   /** Small texts to put into each checkpoint, by file name: config.json, so that a checkpoint says what it is of. */
@@ -130,7 +132,7 @@ class Run {
   }
 
   static async start(options: TrainerOptions): Promise<Run> {
-    const { recipe, out, programs, threads } = options;
+    const { recipe, out, programs, threads, device } = options;
     const { optimizer, training } = recipe;
     const checkpoints = join(out, 'checkpoints');
     await mkdir(checkpoints, { recursive: true });
@@ -144,7 +146,7 @@ class Run {
     const parameters = optimizer.decay_all
       ? programs.parameters.map((parameter) => ({ ...parameter, decay: true }))
       : programs.parameters;
-    const session = Session.create({ parameters, threads });
+    const session = Session.create({ parameters, threads, device });
     session.optimize({
       betas: optimizer.betas,
       eps: optimizer.eps,
@@ -231,7 +233,7 @@ class Run {
       parameters: programs.parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
       tokensPerStep: micros.reduce((sum, { tokens }) => sum + tokens, 0),
       threads: this.session.threads,
-      device: 'cpu',
+      device: this.session.device,
       ...(flops !== undefined && { flopsPerStep: flops }),
       ...(peakFlops !== undefined && { peakFlops }),
       ...(this.resumedFrom !== undefined && { resumedFrom: this.resumedFrom }),

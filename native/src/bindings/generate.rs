@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::generate::generator::{Generator, Settings};
 use crate::generate::sample::{Options, top_log_probs};
 use crate::runtime::decoder::{CacheSpec, Decoder, SourceSpec, Spec};
-use crate::runtime::graph::Threads;
+use crate::runtime::graph::{Device, Threads};
 use crate::runtime::trainer::Parameter;
 
 #[napi(object)]
@@ -135,7 +135,7 @@ impl NativeDecoder {
             vocabulary: spec.vocabulary as usize,
             capacity: spec.capacity as usize,
         };
-        let threads = Threads { intra: threads.max(1) as usize, spin };
+        let threads = Threads { device: Device::Cpu, intra: threads.max(1) as usize, spin };
         let graphs = (step.as_ref(), encoder.as_deref());
         let decoder = Decoder::new(&PathBuf::from(library), &parameters, graphs, spec, threads)?;
         Ok(Self { state: Arc::new(Mutex::new(State { decoder, generator: None })) })

@@ -10,7 +10,7 @@ use super::error::Result;
 use super::optim::AdamWOptions;
 use super::work::{Work, spawn};
 use crate::error::Error;
-use crate::runtime::graph::Threads;
+use crate::runtime::graph::{Device, Threads};
 use crate::runtime::philox::Init;
 use crate::runtime::tensor::{Dtype, Edge};
 use crate::runtime::trainer::{self, Array, Feed, GraphSpec, Mask, Parameter, StepOptions};
@@ -108,10 +108,16 @@ pub struct NativeTrainer {
 impl NativeTrainer {
     /// Weights at zero. `library` is the path of libonnxruntime.
     #[napi(constructor)]
-    pub fn new(library: String, parameters: Vec<NativeParameter>, threads: u32, spin: bool) -> Result<Self> {
+    pub fn new(
+        library: String,
+        parameters: Vec<NativeParameter>,
+        threads: u32,
+        spin: bool,
+        device: String,
+    ) -> Result<Self> {
         let parameters: Vec<Parameter> =
             parameters.into_iter().map(|p| Parameter { name: p.name, shape: p.shape }).collect();
-        let threads = Threads { intra: threads.max(1) as usize, spin };
+        let threads = Threads { device: Device::parse(&device)?, intra: threads.max(1) as usize, spin };
         let inner = trainer::Trainer::new(&PathBuf::from(library), &parameters, threads)?;
         Ok(Self { inner: Arc::new(Mutex::new(inner)) })
     }

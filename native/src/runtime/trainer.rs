@@ -208,12 +208,12 @@ impl Trainer {
     /// Runs a graph forward (dropout masks at 1) and returns its outputs' bytes, in the order of its spec.
     pub fn run(&mut self, feed: &Feed) -> Result<Vec<Vec<u8>>> {
         self.feed(feed)?;
-        let entry = self.entry(feed.graph)?;
+        let missing = || Error::internal("the graph is not bound");
+        let entry = self.entries.get_mut(feed.graph).ok_or_else(missing)?;
         for mask in &mut entry.graph.inputs[entry.inputs..] {
             mask.floats_mut().fill(1.0);
         }
-        let binding = entry.into_sum.ok_or_else(|| Error::internal("the graph is not bound"))?;
-        entry.graph.run(binding)?;
+        entry.graph.run(entry.into_sum.ok_or_else(missing)?, &self.weights)?;
         Ok(entry.graph.outputs.iter().map(|t| t.bytes().to_vec()).collect())
     }
 
@@ -227,8 +227,8 @@ impl Trainer {
             result.mask_ms += ms(start);
             let binding = self.binding(feed.graph, micro)?;
             let start = Instant::now();
-            let entry = self.entry(feed.graph)?;
-            entry.graph.run(binding)?;
+            let Some(entry) = self.entries.get_mut(feed.graph) else { continue };
+            entry.graph.run(binding, &self.weights)?;
             result.run_ms += ms(start);
             let scalars: Vec<f64> =
                 entry.graph.outputs.iter().map(|t| t.floats().first().map_or(0.0, |&x| f64::from(x))).collect();

@@ -1,0 +1,57 @@
+/** A recipe and a dataset's manifest in, the model and the programs that its batches need out. */
+import type { Manifest } from '../dataset/manifest.ts';
+import { MillraceError } from '../errors.ts';
+import type { Model, ModelConfig, TrainingOptions } from '../model/index.ts';
+import type { Recipe } from './recipe.ts';
+import type { BatchShape, ProgramSource } from './source.ts';
+
+/** The recipe's model with the sizes that the dataset decides. */
+export function modelConfig({ model }: Pick<Recipe, 'model'>, { plan }: Manifest): ModelConfig {
+  const { size, special } = plan.vocabulary;
+  if (model.vocab_size !== undefined && model.vocab_size < size) {
+    throw new MillraceError('config', `vocab_size is ${model.vocab_size}, the dataset's vocabulary has ${size}`, {
+      hint: 'leave vocab_size out, or round it up',
+    });
+  }
+  const ids = Object.entries({ pad_token_id: special.pad, bos_token_id: special.bos, eos_token_id: special.eos });
+  const positions =
+    model.family === 'gpt'
+      ? { n_positions: plan.seqLen }
+      : model.family === 'transformer'
+        ? {}
+        : { max_position_embeddings: plan.seqLen };
+  return {
+    ...positions,
+    ...Object.fromEntries(ids.filter(([, id]) => id !== null)),
+    vocab_size: size,
+    ...model,
+  } as unknown as ModelConfig;
+}
+
+/** What keeps the documents of a packed row apart, in the families that read such rows. */
+export function packedInputs(family: string, isolate: boolean): { segmentIds?: boolean; positionIds?: boolean } {
+  return isolate && ['llama', 'gpt'].includes(family) ? { segmentIds: true, positionIds: true } : {};
+}
+
+export function programsOf(model: Model, { isolate, labelSmoothing = 0 }: ProgramChoice): ProgramSource {
+  const packed = packedInputs(model.family, isolate);
+  return {
+    parameters: model.parameters,
+    training: (shape) => model.trainingProgram({ ...sizes(shape), ...packed, labelSmoothing }),
+    evaluation: (shape) => model.evaluationProgram({ ...sizes(shape), ...packed }),
+  };
+}
+
+export interface ProgramChoice {
+  isolate: boolean;
+  labelSmoothing?: number;
+}
+
+function sizes({ batchSize = 0, seqLen = 0, sourceLen, maxPredictions }: BatchShape): TrainingOptions {
+  return {
+    batchSize,
+    seqLen,
+    ...(sourceLen !== undefined && { sourceLen }),
+    ...(maxPredictions !== undefined && { maxPredictions }),
+  };
+}
