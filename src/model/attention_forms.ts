@@ -7,6 +7,7 @@ import { type Attend, attend, causalMask } from './attention.ts';
 import type { ProgramBuilder } from './builder.ts';
 import { xavierUniform, zeros } from './init.ts';
 import { linear } from './layers.ts';
+import { adapt } from './lora.ts';
 
 export interface Form {
   out: Value;
@@ -96,7 +97,9 @@ export function multiHeadAttention(
   // Inputs that are the same tensor share one product.
   const project = (x: Value, from: number, to: number) => {
     const cut = (value: Value) => (to - from === 3 ? value : slice(value, 0, from * width, to * width));
-    const y = add(matmul(x, cut(weight), { transB: true }), cut(bias));
+    const part: [number, number] = [from * width, to * width];
+    const product = matmul(x, cut(weight), { transB: true });
+    const y = add(adapt(b, `${prefix}in_proj`, { x, y: product, out: 3 * width, part }), cut(bias));
     return to - from === 1 ? [y] : split(y, -1, Array<number>(to - from).fill(width));
   };
   const kv = k === v ? project(k, 1, 3) : [...project(k, 1, 2), ...project(v, 2, 3)];

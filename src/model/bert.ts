@@ -9,6 +9,7 @@ import { attend, paddingMask } from './attention.ts';
 import type { ProgramBuilder } from './builder.ts';
 import { type Init, zeros } from './init.ts';
 import { activation, embedding, layerNormLayer, linear, positionTable } from './layers.ts';
+import type { LoraConfig } from './lora.ts';
 import { type LogitsOptions, type Model, makeModel, type ProgramOptions, type TrainingOptions } from './model.ts';
 
 /** Keys as in config.json of BERT; `head` is ours. */
@@ -34,6 +35,8 @@ export interface BertConfig {
   num_labels?: number;
   position_embedding_type?: string;
   problem_type?: string | null;
+  /** Frozen weights with thin trained matrices beside them; ours. */
+  lora?: LoraConfig;
 }
 
 export function bert(config: BertConfig): Model<BertConfig> {

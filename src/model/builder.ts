@@ -21,13 +21,15 @@ import {
   type Value,
   writeOnnx,
 } from '../graph/index.ts';
+import { isAdapter, type LoraConfig } from './lora.ts';
 import type { DropoutMask, EdgeType, Init, LossTerm, Parameter, Program } from './program.ts';
 
 export interface BuilderOptions {
   /** Dropout acts and gradients are built. */
   training?: boolean;
-  /** Which parameters are trained; all by default. */
+  /** Which parameters are trained; all by default, or with `lora` its matrices alone. */
   trainable?: ((name: string) => boolean) | undefined;
+  lora?: LoraConfig | undefined;
 }
 
 export interface LossOptions {
@@ -43,6 +45,7 @@ export interface LossOptions {
 export class ProgramBuilder {
   readonly graph = new Graph();
   readonly training: boolean;
+  readonly lora: LoraConfig | undefined;
   readonly parameters: Parameter[] = [];
   private readonly values = new Map<string, Value>();
   private readonly inputs: Value[] = [];
@@ -51,8 +54,9 @@ export class ProgramBuilder {
   private readonly outputs = new Map<string, Value>();
   private readonly trainable: (name: string) => boolean;
 
-  constructor({ training = false, trainable = () => true }: BuilderOptions = {}) {
+  constructor({ training = false, lora, trainable = lora ? isAdapter : () => true }: BuilderOptions = {}) {
     this.training = training;
+    this.lora = lora;
     this.trainable = trainable;
   }
 

@@ -6,6 +6,7 @@
 import { cast, type Dim, reshape, slice, type Value } from '../graph/index.ts';
 import { type Attend, type Attended, attend, paddingMask } from './attention.ts';
 import { ProgramBuilder } from './builder.ts';
+import type { LoraConfig } from './lora.ts';
 import type { DecodeRecipe, ProgramOptions } from './model.ts';
 
 export interface DecodeOptions {
@@ -13,6 +14,7 @@ export interface DecodeOptions {
   capacity: number;
   /** Places of the source side; as many by default. */
   sourcePlaces?: number;
+  lora?: LoraConfig | undefined;
 }
 
 export interface DecodeProgram {
@@ -35,11 +37,11 @@ const open = (name: string) => name as unknown as number;
  * and `source_mask` [batch, source]. Out: `logits` [batch, vocabulary] at `last_index`.
  */
 export function decodeProgram(recipe: DecodeRecipe, options: DecodeOptions): DecodeProgram {
-  const { capacity, sourcePlaces = capacity } = options;
-  const b = new ProgramBuilder();
+  const { capacity, sourcePlaces = capacity, lora } = options;
+  const b = new ProgramBuilder({ lora });
   const ids = b.input('input_ids', 'int32', ['batch', 'time']);
   const caches: DecodeProgram['caches'] = [];
-  const source = recipe.encoder && encode(recipe, sourcePlaces);
+  const source = recipe.encoder && encode(recipe, sourcePlaces, lora);
   let layer = 0;
   const cross: Attend = (q, _k, _v, heads) => {
     const [k, v] = ['key', 'value'].map((kind) => {
@@ -127,8 +129,8 @@ function narrowHeads(x: Value, heads: number, size: number): Value {
 }
 
 /** The encoder and, for each layer of the decoder, the keys and values that it will look at. */
-function encode(recipe: DecodeRecipe, places: number) {
-  const b = new ProgramBuilder();
+function encode(recipe: DecodeRecipe, places: number, lora: LoraConfig | undefined) {
+  const b = new ProgramBuilder({ lora });
   const sources: DecodeProgram['sources'] = [];
   const ids = b.input('input_ids', 'int32', ['batch', 'source']);
   const mask = paddingMask(b.input('source_mask', 'int32', ['batch', 'source']));

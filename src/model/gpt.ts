@@ -11,6 +11,7 @@ import { causalRecipe, languageModelLoss } from './causal.ts';
 import { normal } from './init.ts';
 import { causalMasks, pick } from './inputs.ts';
 import { activation, embedding, layerNormLayer, linear, positionTable } from './layers.ts';
+import type { LoraConfig } from './lora.ts';
 import { type Model, makeModel, type ProgramOptions, type Recipe } from './model.ts';
 
 /** Keys as in config.json of GPT-2; `head` and `bias` are ours. */
@@ -37,6 +38,8 @@ export interface GptConfig {
   num_labels?: number;
   /** Biases in linear layers and norms; true by default, as GPT-2 has them. */
   bias?: boolean;
+  /** Frozen weights with thin trained matrices beside them; ours. */
+  lora?: LoraConfig;
 }
 
 export function gpt(config: GptConfig): Model<GptConfig> {

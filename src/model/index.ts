@@ -15,6 +15,7 @@ export { type GptConfig, gpt } from './gpt.ts';
 export * from './init.ts';
 export * from './layers.ts';
 export { type LlamaConfig, llama } from './llama.ts';
+export { isAdapter, LORA_TARGETS, type LoraConfig } from './lora.ts';
 export { type MarianConfig, marian } from './marian.ts';
 export {
   countParameters,

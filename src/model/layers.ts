@@ -19,6 +19,7 @@ import {
 } from '../graph/index.ts';
 import type { ProgramBuilder } from './builder.ts';
 import { type Init, ones, zeros } from './init.ts';
+import { adapt } from './lora.ts';
 
 export interface LinearOptions {
   /** Size of the last axis of the result. */
@@ -34,7 +35,7 @@ export function linear(b: ProgramBuilder, name: string, x: Value, options: Linea
   const { out, init, bias = false, layout = 'out-in' } = options;
   const width = x.size(-1);
   const weight = b.parameter(`${name}.weight`, layout === 'out-in' ? [out, width] : [width, out], init);
-  const y = matmul(x, weight, { transB: layout === 'out-in' });
+  const y = adapt(b, name, { x, y: matmul(x, weight, { transB: layout === 'out-in' }), out });
   return bias ? add(y, b.parameter(`${name}.bias`, [out], zeros)) : y;
 }
 

@@ -10,6 +10,7 @@ import { causalLanguageModel } from './causal.ts';
 import { normal } from './init.ts';
 import { causalMasks, positions } from './inputs.ts';
 import { activation, embedding, linear, rmsNormLayer } from './layers.ts';
+import type { LoraConfig } from './lora.ts';
 import type { Model, ProgramOptions } from './model.ts';
 import { type RopeParameters, ropeTables } from './rope.ts';
 
@@ -36,6 +37,8 @@ export interface LlamaConfig {
   attention_dropout?: number;
   initializer_range?: number;
   pad_token_id?: number | null;
+  /** Frozen weights with thin trained matrices beside them; ours. */
+  lora?: LoraConfig;
 }
 
 export function llama(config: LlamaConfig): Model<LlamaConfig> {

@@ -9,6 +9,7 @@ import { type Attend, attend } from './attention.ts';
 import type { ProgramBuilder } from './builder.ts';
 import { normal, zeros } from './init.ts';
 import { activation, embedding, layerNormLayer, linear } from './layers.ts';
+import type { LoraConfig } from './lora.ts';
 import type { Model, ProgramOptions } from './model.ts';
 import { type Encoded, seq2seqModel } from './seq2seq.ts';
 import { sinusoidsAt } from './sinusoid.ts';
@@ -37,6 +38,8 @@ export interface MarianConfig {
   pad_token_id?: number | null;
   eos_token_id?: number;
   decoder_start_token_id?: number;
+  /** Frozen weights with thin trained matrices beside them; ours. */
+  lora?: LoraConfig;
 }
 
 const NORM_EPSILON = 1e-5;

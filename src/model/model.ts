@@ -4,6 +4,7 @@ import type { Value } from '../graph/index.ts';
 import type { Attend } from './attention.ts';
 import { ProgramBuilder } from './builder.ts';
 import { type DecodeOptions, type DecodeProgram, decodeProgram } from './decode.ts';
+import { checkLora, type LoraConfig } from './lora.ts';
 import type { Parameter, Program } from './program.ts';
 
 export interface ProgramOptions {
@@ -82,26 +83,33 @@ export interface DecodeRecipe {
   head(b: ProgramBuilder, hidden: Value): Value;
 }
 
-export function makeModel<C extends { family: string }>(config: C, recipe: Recipe): Model<C> {
+export function makeModel<C extends { family: string; lora?: LoraConfig }>(config: C, recipe: Recipe): Model<C> {
+  const { lora } = config;
   const build = (b: ProgramBuilder, options: TrainingOptions): Program => {
     recipe.loss(b, options);
     return b.program();
   };
-  const sizes = new ProgramBuilder();
+  const sizes = new ProgramBuilder({ lora });
   recipe.loss(sizes, { batchSize: 1, seqLen: 1 });
+  if (lora)
+    checkLora(
+      lora,
+      sizes.parameters.map(({ name }) => name),
+    );
   return {
     family: config.family,
     config,
     parameters: sizes.parameters,
-    trainingProgram: (options) => build(new ProgramBuilder({ training: true, trainable: options.trainable }), options),
-    evaluationProgram: (options) => build(new ProgramBuilder(), options),
+    trainingProgram: (options) =>
+      build(new ProgramBuilder({ training: true, trainable: options.trainable, lora }), options),
+    evaluationProgram: (options) => build(new ProgramBuilder({ lora }), options),
     logitsProgram(options) {
-      const b = new ProgramBuilder();
+      const b = new ProgramBuilder({ lora });
       recipe.logits(b, options);
       return b.program();
     },
     ...(recipe.decode && {
-      decodeProgram: (options: DecodeOptions) => decodeProgram(recipe.decode!, options),
+      decodeProgram: (options: DecodeOptions) => decodeProgram(recipe.decode!, { ...options, lora }),
     }),
   };
 }

@@ -16,6 +16,14 @@ const rope = z.object({
   original_max_position_embeddings: size.optional(),
 });
 
+/** Low-rank adaptation: see lora.ts. */
+export const loraSchema = z.object({
+  rank: size,
+  alpha: positive,
+  targets: z.array(z.string()).min(1),
+  dropout: rate.optional(),
+});
+
 const llama = z.object({
   vocab_size: size,
   hidden_size: size,

@@ -10,6 +10,7 @@ import { multiHeadAttention } from './attention_forms.ts';
 import type { ProgramBuilder } from './builder.ts';
 import { normal, xavierUniform } from './init.ts';
 import { activation, embedding, layerNormLayer, linear } from './layers.ts';
+import type { LoraConfig } from './lora.ts';
 import type { Model, ProgramOptions } from './model.ts';
 import { seq2seqModel } from './seq2seq.ts';
 import { sinusoidsAt } from './sinusoid.ts';
@@ -37,6 +38,8 @@ export interface TransformerConfig {
   pad?: number;
   start?: number;
   eos?: number;
+  /** Frozen weights with thin trained matrices beside them; ours. */
+  lora?: LoraConfig;
 }
 
 /** Positions of a decoding graph that is not told how many it needs. */

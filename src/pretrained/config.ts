@@ -4,8 +4,8 @@
  */
 import { z } from 'zod';
 import { MillraceError } from '../errors.ts';
-import { familySchemas, type ModelConfig } from '../model/index.ts';
-import { id, size } from '../model/schema.ts';
+import { familySchemas, type LoraConfig, type ModelConfig } from '../model/index.ts';
+import { id, loraSchema, size } from '../model/schema.ts';
 
 /** What single tokens are for, as config.json and generation_config.json say. */
 export interface TokenRoles {
@@ -56,8 +56,18 @@ const REFUSED: [key: string, wrong: (value: unknown) => boolean][] = [
   ['quantization_config', (value) => value !== null && value !== undefined],
 ];
 
+const adapted = z.object({ lora: loraSchema.optional() });
+
+export interface ReadConfig {
+  /** Of the model without LoRA: its weights are merged as they are read. */
+  config: ModelConfig;
+  lora?: LoraConfig;
+  /** Names of the classes, where it classifies. */
+  labels?: string[];
+}
+
 /** `path` is the name in messages. @throws `input` naming the key. */
-export function readConfig(json: unknown, path: string): { config: ModelConfig; labels?: string[] } {
+export function readConfig(json: unknown, path: string): ReadConfig {
   const refuse = (message: string, hint?: string) =>
     new MillraceError('input', `${path}: ${message}`, hint === undefined ? {} : { hint });
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw refuse('it holds no JSON object');
@@ -73,6 +83,7 @@ export function readConfig(json: unknown, path: string): { config: ModelConfig; 
   for (const [key, wrong] of REFUSED)
     if (wrong(given[key])) throw refuse(`${key} ${JSON.stringify(given[key])} is not supported`);
   const config = parse(found.schema, given, path);
+  const { lora } = parse(adapted, given, path) as { lora?: LoraConfig };
   const { num_labels, id2label } = parse(labels, given, path) as z.output<typeof labels>;
   const architecture = Array.isArray(given.architectures) ? String(given.architectures[0]) : undefined;
   const head = given.head ?? (architecture && Object.hasOwn(HEADS, architecture) ? HEADS[architecture] : undefined);
@@ -85,6 +96,7 @@ export function readConfig(json: unknown, path: string): { config: ModelConfig; 
       ...(head !== undefined && { head }),
       ...(head === 'classify' && { num_labels: classes ?? 2 }),
     } as ModelConfig,
+    ...(lora && { lora }),
     ...(head === 'classify' && names && { labels: names }),
   };
 }

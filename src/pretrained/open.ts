@@ -38,7 +38,7 @@ export interface OpenOptions {
 export async function openPretrained({ path, vocab }: OpenOptions): Promise<Pretrained> {
   const folder = await locate(path);
   const { json, source } = await modelConfig(folder);
-  const { config, labels } = readConfig(json, source);
+  const { config, lora, labels } = readConfig(json, source);
   const generation = await readJson(join(folder, 'generation_config.json'));
   const model = buildModel(config);
   const tokenizer = vocab ?? (await findTokenizer(folder, json));
@@ -51,7 +51,7 @@ export async function openPretrained({ path, vocab }: OpenOptions): Promise<Pret
     ...(labels && { labels }),
     ...(tokenizer !== undefined && { tokenizer }),
     ...(chatTemplate !== undefined && { chatTemplate }),
-    weights: await Weights.open(folder),
+    weights: await Weights.open(folder, lora && { ...lora, family: config.family }),
   };
 }
 

@@ -6,25 +6,30 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nearest } from '../config/nearest.ts';
 import { MillraceError } from '../errors.ts';
-import type { Parameter } from '../model/index.ts';
+import { isAdapter, type LoraConfig, type Parameter } from '../model/index.ts';
 import { Safetensors, type TensorInfo } from '../train/safetensors.ts';
+import { type Adapter, adapterOf, isTransposed, layerOf, merge } from './lora.ts';
 
 const SINGLE = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
+
+export type StoredLora = LoraConfig & { family: string };
 
 export class Weights {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   private readonly files: ReadonlyMap<string, Safetensors>;
   private readonly folder: string;
+  private readonly lora: StoredLora | undefined;
 
-  private constructor(folder: string, files: ReadonlyMap<string, Safetensors>) {
+  private constructor(folder: string, files: ReadonlyMap<string, Safetensors>, lora: StoredLora | undefined) {
     this.folder = folder;
+    this.lora = lora;
     this.files = files;
     this.tensors = new Map([...files].map(([name, file]) => [name, file.info(name)]));
   }
 
   /** @throws `input` or `corrupt` naming the file, and the tensor where it is one's fault. */
-  static async open(folder: string): Promise<Weights> {
+  static async open(folder: string, lora?: StoredLora): Promise<Weights> {
     const index = await readFile(join(folder, INDEX), 'utf8').catch(() => undefined);
     const names = index === undefined ? [SINGLE] : [...new Set(readIndex(index, join(folder, INDEX)).values())];
     const opened: Safetensors[] = [];
@@ -44,7 +49,7 @@ export class Weights {
             throw damaged(folder, `${name} has no tensor ${tensor}, which the index expects there`);
         }
       }
-      return new Weights(folder, files);
+      return new Weights(folder, files, lora);
     } catch (error) {
       await Promise.all(opened.map((file) => file.close()));
       throw error;
@@ -78,15 +83,37 @@ export class Weights {
           { hint: 'config.json and the weights are of two models' },
         );
       }
+      const adapter = await this.adapter(name);
       await this.files.get(stored)!.eachFloats(stored, (values, start) => {
-        const broken = values.findIndex((value) => !Number.isFinite(value));
-        if (broken >= 0) {
-          throw damaged(this.folder, `the tensor ${stored} holds ${values[broken]} at element ${start + broken}`);
-        }
+        this.checkFinite(stored, values, start);
+        if (adapter) merge(values, start, adapter);
         use(name, values, start);
       });
     }
     return { missing };
+  }
+
+  private checkFinite(name: string, values: Float32Array, start = 0): void {
+    const broken = values.findIndex((value) => !Number.isFinite(value));
+    if (broken < 0) return;
+    throw damaged(this.folder, `the tensor ${name} holds ${values[broken]} at element ${start + broken}`);
+  }
+
+  /** The thin matrices beside a weight, where there are any. */
+  private async adapter(weight: string): Promise<Adapter | undefined> {
+    const layer = layerOf(weight);
+    const names = [`${layer}.lora_A.weight`, `${layer}.lora_B.weight`];
+    if (!this.lora || isAdapter(weight) || !this.tensors.has(names[0]!)) return undefined;
+    const [down, up] = await Promise.all(
+      names.map(async (name) => {
+        const file = this.files.get(name);
+        if (!file) throw this.absent(name);
+        const values = await file.floats(name);
+        this.checkFinite(name, values);
+        return values;
+      }),
+    );
+    return adapterOf(this.lora, { down: down!, up: up!, transposed: isTransposed(this.lora.family, weight) });
   }
 
   /** Tensors that none of the parameters asked for, but for those that every reader skips. */
