@@ -108,9 +108,10 @@ function randomOf(seed: number, epoch: number): () => number {
   };
 }
 
-/** The next multiple of 8 (or `limit`): few lengths, so few graphs. */
+/** 8, or the next multiple of 16 (or `limit`): few lengths, so few graphs, each of which has memory of its own. */
 export function padded(lengths: number[], limit = Number.POSITIVE_INFINITY): number {
-  return Math.min(limit, Math.ceil(Math.max(1, ...lengths) / 8) * 8);
+  const longest = Math.max(1, ...lengths);
+  return Math.min(limit, longest <= 8 ? 8 : Math.ceil(longest / 16) * 16);
 }
 
 /** int32 [rows, time], each row from the left, `fill` behind it. */

@@ -55,7 +55,7 @@ export class Translator {
     tokenizer: Tokenizer,
     { maxNewTokens = 128, threads }: { maxNewTokens?: number | undefined; threads?: number | undefined } = {},
   ): Promise<Translator> {
-    const tokens = tokensOf(pretrained, tokenizer);
+    const tokens = targetTokens(pretrained, tokenizer);
     const places = contextOf(pretrained) ?? 512;
     const decoder = await loadDecoder(pretrained, {
       capacity: Math.min(places, maxNewTokens + 1),
@@ -143,7 +143,7 @@ async function greedy({ decoder, prompts, ...options }: GreedyOptions): Promise<
   return rows;
 }
 
-function tokensOf({ config, roles }: Pretrained, tokenizer: Tokenizer): TargetTokens {
+export function targetTokens({ config, roles }: Pretrained, tokenizer: Tokenizer): TargetTokens {
   if (config.family !== 'marian' && config.family !== 'transformer') {
     throw new MillraceError('config', `a model of the family ${config.family} does not translate`, {
       hint: 'use an encoder-decoder; sample continues a prompt',

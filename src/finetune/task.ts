@@ -1,0 +1,52 @@
+/** What a kind of fine-tuning hands to the loop: the model to train, its rows, and how rows become batches. */
+import { isAdapter, LORA_TARGETS, type ModelConfig, type TrainingOptions } from '../model/index.ts';
+import type { Pretrained } from '../pretrained/open.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { BatchSource } from '../train/source.ts';
+import type { FinetuneRecipe } from './recipe.ts';
+
+export interface TaskContext {
+  recipe: FinetuneRecipe;
+  pretrained: Pretrained;
+  tokenizer: Tokenizer;
+  /** Tokens of a row at most. */
+  limit: number;
+}
+
+export interface Task {
+  config: ModelConfig;
+  data: BatchSource;
+  /** Parameters that the checkpoint need not have. */
+  fresh: (name: string) => boolean;
+  options?: Pick<TrainingOptions, 'attentionMask' | 'lambda'>;
+  /** Names of the classes. */
+  labels?: string[];
+  /** Files that the run folder gets beside config.json. */
+  files?: Record<string, string>;
+  /** Scores the checkpoint when it is done. */
+  score?: (checkpoint: string) => Promise<Record<string, unknown>>;
+}
+
+/** The class heads of our families. */
+export const isHead = (name: string): boolean => /^(classifier|score)\./.test(name);
+
+/** Which parameters learn. */
+export function trainable({ update }: FinetuneRecipe): ((name: string) => boolean) | undefined {
+  if (update === 'all') return undefined;
+  return update === 'head' ? isHead : (name) => isAdapter(name) || isHead(name);
+}
+
+/** The config with the thin matrices of LoRA, where the recipe wants them. */
+export function withLora(config: ModelConfig, { update, lora }: FinetuneRecipe): ModelConfig {
+  if (update !== 'lora') return config;
+  return { ...config, lora: { ...lora, targets: lora.targets ?? LORA_TARGETS[config.family]! } };
+}
+
+/** Cuts a share of the rows off for validation, every so manieth one, so that it needs no seed. */
+export function holdOut<T>(rows: T[], share: number): { train: T[]; validation: T[] } {
+  const every = Math.max(2, Math.round(1 / share));
+  return {
+    train: rows.filter((_, i) => i % every !== every - 1),
+    validation: rows.filter((_, i) => i % every === every - 1),
+  };
+}
