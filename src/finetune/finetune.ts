@@ -62,9 +62,9 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneResult
     const task = await TASKS[recipe.task]({ recipe, pretrained, tokenizer, limit });
     const model = buildModel(task.config);
     const learns = trainable(recipe);
-    const parameters = model.parameters.map((parameter) => ({
+    const parameters = model.parameters.map(({ frozen: _, ...parameter }) => ({
       ...parameter,
-      ...(learns && !learns(parameter.name) && { frozen: true as const }),
+      ...((parameter.buffer || (learns && !learns(parameter.name))) && { frozen: true as const }),
     }));
     const files = {
       'config.json': `${JSON.stringify(configJson(task, pretrained), null, 2)}\n`,

@@ -89,7 +89,7 @@ function sorted<Row>({ lengths }: RowsOptions<Row>, rows: Row[], indices: number
 }
 
 /** Fisher and Yates, from the end. */
-function shuffle<T>(items: T[], random: () => number): T[] {
+export function shuffle<T>(items: T[], random: () => number): T[] {
   for (let i = items.length - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));
     [items[i], items[j]] = [items[j]!, items[i]!];
@@ -98,7 +98,7 @@ function shuffle<T>(items: T[], random: () => number): T[] {
 }
 
 /** Numbers in [0, 1) from a seed and an epoch: Mulberry32, started from a mix of both. */
-function randomOf(seed: number, epoch: number): () => number {
+export function randomOf(seed: number, epoch: number): () => number {
   let state = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(epoch + 1, 0xc2b2ae35);
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -4,6 +4,7 @@ import type { Pretrained } from '../pretrained/open.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { BatchSource } from '../train/source.ts';
 import type { FinetuneRecipe } from './recipe.ts';
+import { randomOf, shuffle } from './rows.ts';
 
 export interface TaskContext {
   recipe: FinetuneRecipe;
@@ -42,11 +43,12 @@ export function withLora(config: ModelConfig, { update, lora }: FinetuneRecipe):
   return { ...config, lora: { ...lora, targets: lora.targets ?? LORA_TARGETS[config.family]! } };
 }
 
-/** Cuts a share of the rows off for validation, every so manieth one, so that it needs no seed. */
+/** Draws a share of the rows for validation: always the same ones, whatever the run's seed. */
 export function holdOut<T>(rows: T[], share: number): { train: T[]; validation: T[] } {
-  const every = Math.max(2, Math.round(1 / share));
+  const order = shuffle([...rows.keys()], randomOf(0, 0));
+  const held = new Set(order.slice(0, Math.max(1, Math.round(share * rows.length))));
   return {
-    train: rows.filter((_, i) => i % every !== every - 1),
-    validation: rows.filter((_, i) => i % every === every - 1),
+    train: rows.filter((_, i) => !held.has(i)),
+    validation: rows.filter((_, i) => held.has(i)),
   };
 }
