@@ -2,9 +2,17 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { MillraceError } from '../errors.ts';
-import { openPretrained } from '../pretrained/open.ts';
+import { openPretrained, type Pretrained } from '../pretrained/open.ts';
 import type { Watch } from '../progress.ts';
 import { writeHuggingFace } from './huggingface.ts';
+import { writeOnnxFolder } from './onnx.ts';
+
+export type ExportFormat = 'hf' | 'onnx';
+
+const WRITERS: Record<ExportFormat, (pretrained: Pretrained, folder: string) => Promise<void>> = {
+  hf: writeHuggingFace,
+  onnx: writeOnnxFolder,
+};
 
 export interface ExportOptions extends Watch {
   /** A run, a checkpoint or a Hugging Face folder. */
@@ -14,7 +22,7 @@ export interface ExportOptions extends Watch {
   /** The folder to write, or the file for GGUF. */
   out: string;
   /** Hugging Face's folder by default. */
-  format?: 'hf' | undefined;
+  format?: ExportFormat | undefined;
   /** Do all but put it in place. */
   dryRun?: boolean | undefined;
 }
@@ -38,9 +46,9 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   try {
     await refuseForeign(out);
     await mkdir(part, { recursive: true });
-    await writeHuggingFace(pretrained, part);
+    await WRITERS[format](pretrained, part);
     if (signal?.aborted) throw new MillraceError('cancelled', 'the export was cancelled');
-    const files = (await readdir(part)).sort();
+    const files = (await readdir(part, { recursive: true })).sort();
     if (!options.dryRun) {
       await rm(out, { recursive: true, force: true });
       await rename(part, out);

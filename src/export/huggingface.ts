@@ -2,7 +2,7 @@
  * A model in, a folder that transformers loads out, versions 4 and 5 alike: config.json, model.safetensors,
  * generation_config.json, and with a tokenizer tokenizer.json, tokenizer_config.json and special_tokens_map.json.
  */
-import { copyFile, open, stat } from 'node:fs/promises';
+import { copyFile, open, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../errors.ts';
 import type { ModelConfig } from '../model/index.ts';
@@ -14,15 +14,21 @@ import { huggingFaceConfig } from './config.ts';
 import { exportTensors } from './tensors.ts';
 
 export async function writeHuggingFace(pretrained: Pretrained, folder: string): Promise<void> {
+  const tensors: TensorSource[] = await exportTensors(pretrained);
+  await writeSafetensors(join(folder, 'model.safetensors'), tensors);
+  await writeDescription(pretrained, folder);
+}
+
+/** All but the weights. */
+export async function writeDescription(pretrained: Pretrained, folder: string): Promise<void> {
   const tokenizer = pretrained.tokenizer === undefined ? undefined : await Tokenizer.load(pretrained.tokenizer);
   const roles = withTokenizer(pretrained.roles, tokenizer);
   const config = huggingFaceConfig(pretrained.config, { roles, labels: pretrained.labels });
-  const tensors: TensorSource[] = await exportTensors(pretrained);
-  await writeSafetensors(join(folder, 'model.safetensors'), tensors);
   await writeJson(join(folder, 'config.json'), config);
   if (pretrained.model.decodeProgram)
     await writeJson(join(folder, 'generation_config.json'), generationConfig(roles, config));
   if (tokenizer && pretrained.tokenizer) await writeTokenizer(pretrained, tokenizer, folder);
+  if (pretrained.chatTemplate) await writeFile(join(folder, 'chat_template.jinja'), pretrained.chatTemplate);
 }
 
 /** Roles that the checkpoint leaves open are told by the names of the special tokens. */

@@ -21,9 +21,14 @@ export interface OnnxOptions {
   name?: string;
   /** Leave out inputs that no output depends on. */
   prune?: boolean;
+  /** Inputs that become part of the file: name -> little-endian bytes. */
+  initializers?: ReadonlyMap<string, Uint8Array>;
+  /** Plain ONNX wherever it can say it: no FusedMatMul of ONNX Runtime's own. */
+  portable?: boolean;
 }
 
-export function writeOnnx(graph: Graph, { outputs, name = 'millrace', prune = false }: OnnxOptions): Uint8Array {
+export function writeOnnx(graph: Graph, options: OnnxOptions): Uint8Array {
+  const { outputs, name = 'millrace', prune = false, portable = false, initializers = new Map() } = options;
   const nodes = reachable(graph, [...outputs.values()]);
   const used = new Set(nodes.flatMap((node) => node.inputs));
   for (const value of outputs.values()) used.add(value);
@@ -31,18 +36,23 @@ export function writeOnnx(graph: Graph, { outputs, name = 'millrace', prune = fa
   const renamed = [...outputs]
     .filter(([to, value]) => to !== value.name)
     .map(([to, value]): Field => [1, nodeFields('Identity', [value.name], [to], {})]);
-  const inputs = graph.inputs.filter((value) => !prune || used.has(value));
+  const given = graph.inputs.filter((value) => !prune || used.has(value));
+  const inputs = given.filter((value) => !initializers.has(value.name));
+  const stored = given.filter((value) => initializers.has(value.name));
   const graphFields: Field[] = [
-    ...nodes.map((node): Field => [1, writeNode(node)]),
+    ...nodes.flatMap((node) => (portable ? plainNodes(node) : [writeNode(node)])).map((fields): Field => [1, fields]),
     ...renamed,
     [2, name],
     ...[...graph.constants]
       .filter(([value]) => used.has(value))
       .map(([value, data]): Field => [5, tensor(value.name, value.shape as number[], value.dtype, data)]),
+    ...stored.map(
+      (value): Field => [5, tensor(value.name, value.shape as number[], value.dtype, initializers.get(value.name)!)],
+    ),
     ...inputs.map((value): Field => [11, valueInfo(value.name, value.dtype, value.shape)]),
     ...[...outputs].map(([to, value]): Field => [12, valueInfo(to, value.dtype, value.shape)]),
   ];
-  const custom = nodes.some((node) => domainOf(node) !== '');
+  const custom = nodes.some((node) => domainOf(node) !== '' && !(portable && node.op === 'MatMul'));
   return message([
     [1, IR_VERSION],
     [2, 'millrace'],
@@ -80,6 +90,44 @@ function writeNode(node: Node): Field[] {
     node.op === 'Cast' ? { to: { int: ELEMENT[node.outputs[0]!.dtype] } } : node.attributes,
   );
   return domain ? [...fields, [7, domain]] : fields;
+}
+
+/** A matrix product with a transposed operand or a factor as Transpose, MatMul and Mul. */
+function plainNodes(node: Node): Field[][] {
+  if (node.op !== 'MatMul' || domainOf(node) === '') return [writeNode(node)];
+  const [out] = node.outputs as [Value];
+  const nodes: Field[][] = [];
+  const operands = (['transA', 'transB'] as const).map((key, i) => {
+    const value = node.inputs[i]!;
+    if (!(key in node.attributes)) return value.name;
+    const axes = value.shape.map((_, axis) => axis);
+    const perm = [...axes.slice(0, -2), axes.at(-1)!, axes.at(-2)!];
+    const name = `${out.name}.${key}`;
+    nodes.push(nodeFields('Transpose', [value.name], [name], { perm: { ints: perm } }));
+    return name;
+  });
+  const alpha = node.attributes.alpha as { float: number } | undefined;
+  const product = alpha ? `${out.name}.product` : out.name;
+  nodes.push(nodeFields('MatMul', operands, [product], {}));
+  if (alpha) {
+    const factor = `${out.name}.alpha`;
+    const constant = tensor(factor, [], out.dtype, new Uint8Array(Float32Array.of(alpha.float).buffer));
+    nodes.push([
+      [2, factor],
+      [3, `Constant:${factor}`],
+      [4, 'Constant'],
+      [
+        5,
+        [
+          [1, 'value'],
+          [5, constant],
+          [20, 4],
+        ],
+      ],
+    ]);
+    nodes.push(nodeFields('Mul', [product, factor], [out.name], {}));
+  }
+  return nodes;
 }
 
 function nodeFields(op: string, inputs: string[], outputs: string[], attributes: Record<string, Attribute>): Field[] {

@@ -62,7 +62,9 @@ export function bert(config: BertConfig): Model<BertConfig> {
     const kinds = { count: config.type_vocab_size ?? 2, width, init };
     const name = 'bert.embeddings';
     const token = embedding(b, `${name}.word_embeddings`, ids, words);
-    const position = positionTable(b, `${name}.position_embeddings`, seqLen, places);
+    const position = options.positionIds
+      ? embedding(b, `${name}.position_embeddings`, b.input('position_ids', 'int32', shape), places)
+      : positionTable(b, `${name}.position_embeddings`, seqLen, places);
     const sum = add(add(token, embedding(b, `${name}.token_type_embeddings`, types, kinds)), position);
     let x = drop(b, norm(b, `${name}.LayerNorm`, sum));
     for (let i = 0; i < config.num_hidden_layers; i++) x = block(b, i, x, mask, options);

@@ -14,6 +14,7 @@ import {
   matmulFlops,
   maximum,
   mul,
+  type OnnxOptions,
   product,
   reshape,
   type Shape,
@@ -49,6 +50,7 @@ export class ProgramBuilder {
   readonly parameters: Parameter[] = [];
   private readonly values = new Map<string, Value>();
   private readonly inputs: Value[] = [];
+  private readonly provided = new Map<string, Value>();
   private readonly losses: (LossTerm & { value: Value })[] = [];
   private readonly dropoutMasks: DropoutMask[] = [];
   private readonly outputs = new Map<string, Value>();
@@ -85,9 +87,14 @@ export class ProgramBuilder {
     return value;
   }
 
+  /** What the recipe will get when it asks for the input `name`. */
+  provide(name: string, value: Value): void {
+    this.provided.set(name, value);
+  }
+
   /** A batch input. Asked for again, the same value. */
   input(name: string, dtype: DType & EdgeType, shape: Shape): Value {
-    const known = this.inputs.find((value) => value.name === name);
+    const known = this.provided.get(name) ?? this.inputs.find((value) => value.name === name);
     if (known) return known;
     const value = this.graph.input(name, dtype, shape);
     this.inputs.push(value);
@@ -130,6 +137,14 @@ export class ProgramBuilder {
     this.outputs.set(name, value);
   }
 
+  /** Puts an output out under another name. */
+  rename(from: string, to: string): void {
+    const value = this.outputs.get(from);
+    if (!value) throw new MillraceError('internal', `there is no output ${from}`);
+    this.outputs.delete(from);
+    this.outputs.set(to, value);
+  }
+
   /** Puts out attention weights as [batch, heads, queries, keys]. */
   attention(name: string, weights: Value, heads: number): void {
     const [batch, kvHeads, queries, keys] = weights.shape as [Dim, number, number, Dim];
@@ -137,8 +152,8 @@ export class ProgramBuilder {
   }
 
   /** The graph as it stands, with the inputs that it uses. */
-  onnx(): Uint8Array {
-    return writeOnnx(this.graph, { outputs: this.outputs, prune: true });
+  onnx(options: Pick<OnnxOptions, 'initializers' | 'portable'> = {}): Uint8Array {
+    return writeOnnx(this.graph, { outputs: this.outputs, prune: true, ...options });
   }
 
   /** Ends the recipe: in training the gradient of the sum of all losses by each trained parameter is put out too. */

@@ -13,7 +13,7 @@ export interface ProgramOptions {
   seqLen: number;
   /** Tokens a row of the source side (`input_ids` of encoder-decoders); `seqLen` by default. */
   sourceLen?: number;
-  /** Take `position_ids` int32 [batch, time] as an input; 0, 1, 2 .. otherwise. Decoder-only families. */
+  /** Take `position_ids` int32 [batch, time] as an input; 0, 1, 2 .. otherwise. */
   positionIds?: boolean;
   /** Take `segment_ids` int32 [batch, time]: packed documents do not see each other. Decoder-only families. */
   segmentIds?: boolean;
@@ -63,6 +63,8 @@ export interface Model<C = unknown> {
   logitsProgram(options: LogitsOptions): Program;
   /** One graph that reads prompts and single tokens over a cache. Decoder-only language models and encoder-decoders. */
   decodeProgram?(options: DecodeOptions): DecodeProgram;
+  /** What it is made of, for graphs of other shapes: exports. */
+  recipe: Recipe;
 }
 
 /** What differs between families: how inputs become losses, and how they become logits. */
@@ -99,6 +101,7 @@ export function makeModel<C extends { family: string; lora?: LoraConfig }>(confi
   return {
     family: config.family,
     config,
+    recipe,
     parameters: sizes.parameters,
     trainingProgram: (options) =>
       build(new ProgramBuilder({ training: true, trainable: options.trainable, lora }), options),

@@ -4,7 +4,7 @@ import { action, type Define } from '../command.ts';
 
 interface Options {
   out: string;
-  format: 'hf';
+  format: 'hf' | 'onnx';
   vocab?: string;
   dryRun?: boolean;
 }
@@ -13,7 +13,11 @@ const define: Define = (command) => {
   command
     .argument('<checkpoint>', 'a run, a checkpoint, or a Hugging Face folder')
     .requiredOption('-o, --out <path>', 'the folder to write')
-    .addOption(new Option('--format <format>', 'hf: a Hugging Face folder').choices(['hf']).default('hf'))
+    .addOption(
+      new Option('--format <format>', 'hf: a Hugging Face folder; onnx: that of transformers.js')
+        .choices(['hf', 'onnx'])
+        .default('hf'),
+    )
     .option('--vocab <dir>', "the vocabulary's folder, where the checkpoint does not say")
     .option('--dry-run', 'check that it can be exported, write nothing')
     .action(
