@@ -4,14 +4,18 @@ import { dirname, join, resolve } from 'node:path';
 import { MillraceError } from '../errors.ts';
 import { openPretrained, type Pretrained } from '../pretrained/open.ts';
 import type { Watch } from '../progress.ts';
+import { writeGgufFile } from './gguf.ts';
 import { writeHuggingFace } from './huggingface.ts';
 import { writeOnnxFolder } from './onnx.ts';
 
-export type ExportFormat = 'hf' | 'onnx';
+export type ExportFormat = 'hf' | 'onnx' | 'gguf';
+
+const GGUF = 'model.gguf';
 
 const WRITERS: Record<ExportFormat, (pretrained: Pretrained, folder: string) => Promise<void>> = {
   hf: writeHuggingFace,
   onnx: writeOnnxFolder,
+  gguf: (pretrained, folder) => writeGgufFile(pretrained, join(folder, GGUF)),
 };
 
 export interface ExportOptions extends Watch {
@@ -19,7 +23,7 @@ export interface ExportOptions extends Watch {
   checkpoint: string;
   /** The vocabulary's folder, where the checkpoint does not say. */
   vocab?: string | undefined;
-  /** The folder to write, or the file for GGUF. */
+  /** The folder to write; for GGUF a name that ends in .gguf is the file. */
   out: string;
   /** Hugging Face's folder by default. */
   format?: ExportFormat | undefined;
@@ -44,14 +48,15 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   const pretrained = await openPretrained({ path: checkpoint, vocab });
   const part = join(dirname(out), `.${process.pid}.${Date.now()}.part`);
   try {
-    await refuseForeign(out);
+    const single = format === 'gguf' && out.endsWith('.gguf');
+    if (!single) await refuseForeign(out);
     await mkdir(part, { recursive: true });
     await WRITERS[format](pretrained, part);
     if (signal?.aborted) throw new MillraceError('cancelled', 'the export was cancelled');
     const files = (await readdir(part, { recursive: true })).sort();
     if (!options.dryRun) {
       await rm(out, { recursive: true, force: true });
-      await rename(part, out);
+      await rename(single ? join(part, GGUF) : part, out);
     }
     return { out: options.out, format, files };
   } finally {
@@ -63,7 +68,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
 /** A folder that holds anything but a model is not replaced. */
 async function refuseForeign(out: string): Promise<void> {
   const entries = await readdir(out).catch(() => [] as string[]);
-  if (entries.length === 0 || entries.includes('config.json')) return;
+  if (entries.length === 0 || entries.includes('config.json') || entries.join() === GGUF) return;
   throw new MillraceError('config', `${out} is not empty and holds no exported model`, {
     hint: 'name a new folder',
   });

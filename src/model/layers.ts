@@ -92,7 +92,7 @@ const activations: Record<string, (x: Value) => Value> = {
 };
 
 export function activation(name: string): (x: Value) => Value {
-  const found = activations[name];
+  const found = Object.hasOwn(activations, name) ? activations[name] : undefined;
   if (found) return found;
   throw new MillraceError('config', `no activation is called ${JSON.stringify(name)}`, {
     hint: `use one of ${Object.keys(activations).join(', ')}`,

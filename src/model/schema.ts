@@ -2,6 +2,8 @@
 import { z } from 'zod';
 
 export const size = z.int().positive().max(100_000_000);
+/** Layers: each becomes part of the graph, so a file must not ask for millions. */
+const depth = z.int().positive().max(10_000);
 export const id = z.int().min(0);
 const rate = z.number().min(0).lt(1);
 const positive = z.number().positive();
@@ -28,7 +30,7 @@ const llama = z.object({
   vocab_size: size,
   hidden_size: size,
   intermediate_size: size,
-  num_hidden_layers: size,
+  num_hidden_layers: depth,
   num_attention_heads: size,
   num_key_value_heads: size.nullish(),
   head_dim: size.nullish(),
@@ -51,7 +53,7 @@ const gpt = z.object({
   vocab_size: size,
   n_positions: size,
   n_embd: size,
-  n_layer: size,
+  n_layer: depth,
   n_head: size,
   n_inner: size.nullish(),
   activation_function: z.string().optional(),
@@ -71,7 +73,7 @@ const gpt = z.object({
 const bert = z.object({
   vocab_size: size,
   hidden_size: size,
-  num_hidden_layers: size,
+  num_hidden_layers: depth,
   num_attention_heads: size,
   intermediate_size: size,
   max_position_embeddings: size,
@@ -94,8 +96,8 @@ const marian = z.object({
   vocab_size: size,
   decoder_vocab_size: size.nullish(),
   d_model: size,
-  encoder_layers: size,
-  decoder_layers: size,
+  encoder_layers: depth,
+  decoder_layers: depth,
   encoder_attention_heads: size,
   decoder_attention_heads: size,
   encoder_ffn_dim: size,
@@ -110,16 +112,16 @@ const marian = z.object({
   tie_word_embeddings: z.boolean().optional(),
   init_std: positive.optional(),
   pad_token_id: id.nullish(),
-  eos_token_id: id.optional(),
-  decoder_start_token_id: id.optional(),
+  eos_token_id: z.union([id, z.array(id)]).nullish(),
+  decoder_start_token_id: id.nullish(),
 });
 
 const transformer = z.object({
   vocab_size: size,
   trg_vocab_size: size.optional(),
   d_model: size,
-  encoder_layers: size,
-  decoder_layers: size,
+  encoder_layers: depth,
+  decoder_layers: depth,
   heads: size,
   ff: size.optional(),
   activation: z.string().optional(),

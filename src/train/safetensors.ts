@@ -171,6 +171,7 @@ async function readHeader(file: FileHandle, size: number, path: string) {
   } catch {
     throw corrupt('its header is not JSON');
   }
+  if (typeof header !== 'object' || header === null || Array.isArray(header)) throw corrupt('its header is no object');
   const tensors = new Map<string, TensorInfo>();
   let metadata: Record<string, string> = {};
   let covered = 0;
@@ -179,17 +180,30 @@ async function readHeader(file: FileHandle, size: number, path: string) {
       metadata = value as Record<string, string>;
       continue;
     }
-    const { dtype, shape, data_offsets } = value as { dtype: Dtype; shape: number[]; data_offsets: [number, number] };
-    if (!(dtype in BYTES)) throw corrupt(`tensor ${name} has the unknown dtype ${dtype}`);
-    const [start, end] = data_offsets;
-    const right = Array.isArray(shape) && end - start === elements(shape) * BYTES[dtype] && start >= 0;
+    const { dtype, shape, data_offsets } = (value ?? {}) as { dtype: Dtype; shape: unknown; data_offsets: unknown };
+    if (!Object.hasOwn(BYTES, dtype)) throw corrupt(`tensor ${name} has the unknown dtype ${dtype}`);
+    if (!counts(shape)) throw corrupt(`tensor ${name} has the shape ${JSON.stringify(shape)?.slice(0, 60)}`);
+    const [start = 0, end = 0] = counts(data_offsets) ? data_offsets : [];
+    const right = end >= start && end - start === elements(shape) * BYTES[dtype];
     if (!right || 8 + length + end > size) throw corrupt(`tensor ${name} has wrong offsets`);
     covered += end - start;
     tensors.set(name, { dtype, shape, start: 8 + length + start, end: 8 + length + end });
   }
+  let at = 8 + length;
+  for (const [name, { start, end }] of [...tensors].sort(([, a], [, b]) => a.start - b.start || a.end - b.end)) {
+    if (start !== at)
+      throw corrupt(`tensor ${name} ${start < at ? 'overlaps the one before it' : 'comes after a gap'}`);
+    at = end;
+  }
   if (8 + length + covered !== size) throw corrupt('its data has another length than its header says');
   return { tensors, metadata };
 }
+
+/** Whole numbers that are not negative and whose product is still exact. */
+const counts = (value: unknown): value is number[] =>
+  Array.isArray(value) &&
+  value.every((n) => Number.isSafeInteger(n) && n >= 0) &&
+  Number.isSafeInteger(elements(value.filter((n) => n > 0)));
 
 function toFloats(dtype: Dtype, bytes: Uint8Array, what: string): Float32Array {
   const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();

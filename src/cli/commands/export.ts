@@ -4,7 +4,7 @@ import { action, type Define } from '../command.ts';
 
 interface Options {
   out: string;
-  format: 'hf' | 'onnx';
+  format: 'hf' | 'onnx' | 'gguf';
   vocab?: string;
   dryRun?: boolean;
 }
@@ -12,10 +12,10 @@ interface Options {
 const define: Define = (command) => {
   command
     .argument('<checkpoint>', 'a run, a checkpoint, or a Hugging Face folder')
-    .requiredOption('-o, --out <path>', 'the folder to write')
+    .requiredOption('-o, --out <path>', 'the folder to write, or the .gguf file')
     .addOption(
-      new Option('--format <format>', 'hf: a Hugging Face folder; onnx: that of transformers.js')
-        .choices(['hf', 'onnx'])
+      new Option('--format <format>', 'hf: a Hugging Face folder; onnx: that of transformers.js; gguf: one file')
+        .choices(['hf', 'onnx', 'gguf'])
         .default('hf'),
     )
     .option('--vocab <dir>', "the vocabulary's folder, where the checkpoint does not say")
