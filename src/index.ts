@@ -1,9 +1,10 @@
 /** The whole public API of Millrace. */
 export { type Corpus, type CorpusOptions, resolveCorpus } from './corpus/resolve.ts';
 export { type Batch as DatasetBatch, type BatchesOptions, batches, type Cursor } from './dataset/batches.ts';
-export { type BuildDatasetOptions, buildDataset, planDataset } from './dataset/build.ts';
+export { type BuildDatasetOptions, buildDataset, type CleanOptions, planDataset } from './dataset/build.ts';
 export type { Manifest as DatasetManifest } from './dataset/manifest.ts';
 export { shardTables } from './dataset/open.ts';
+export type { MaskingOptions, PairOptions, TaskOptions } from './dataset/task.ts';
 export { verifyDataset } from './dataset/verify.ts';
 export { type ErrorCode, MillraceError } from './errors.ts';
 export { type ExportOptions, type ExportResult, exportModel } from './export/export.ts';

@@ -3,21 +3,26 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, UInt16Type};
+use arrow_array::{ArrayRef, RecordBatch, StringArray, StructArray};
+use arrow_schema::{DataType, Field};
 use millrace_native::arrow::read::Mapped;
+use millrace_native::corpus::clean::Clean;
 use millrace_native::corpus::records::Fields;
 use millrace_native::corpus::{Format, Source};
 use millrace_native::dataset::build::{Options, build};
-use millrace_native::dataset::causal::{Causal, Pack};
 use millrace_native::dataset::encoder::{Encoder, Session};
 use millrace_native::dataset::loader::{self, Loader, SetOptions};
 use millrace_native::dataset::manifest::Manifest;
 use millrace_native::dataset::plan::{Plan, Task, VERSION, Vocabulary};
 use millrace_native::dataset::special::Special;
+use millrace_native::dataset::tasks::causal::{Causal, Pack};
 use millrace_native::error::{Kind, Result};
 use millrace_native::progress::Progress;
+use parquet::arrow::ArrowWriter;
 
 /// Ids are the bytes of the text.
 struct Bytes;
@@ -33,6 +38,10 @@ impl Session for Bytes {
         out.extend(text.bytes().map(u32::from));
         Ok(())
     }
+
+    fn encode_words(&mut self, text: &str, out: &mut Vec<u32>, _: &mut Vec<u8>) -> Result<()> {
+        self.encode(text, out)
+    }
 }
 
 const END: u32 = 256;
@@ -45,6 +54,7 @@ fn plan(pack: Pack, seq_len: usize) -> Plan {
         seed: 3,
         split: [0.9, 0.1, 0.0],
         fields: Fields { names: vec!["text".into()] },
+        clean: Clean::default(),
         vocabulary: Vocabulary { size: 257, sha256: "bytes".into(), special: Special::default() },
         partition_bytes: 3 << 20,
     }
@@ -262,6 +272,7 @@ fn reading(sets: &[(&Path, f64)], batch_size: usize, taken: Vec<u64>) -> loader:
         world: 1,
         verify: true,
         boundary_loss: false,
+        masked_positions: false,
         prefetch: 2,
         taken,
     }
@@ -335,4 +346,72 @@ fn causal_batches_are_shifted_once_and_masked_by_length() {
     assert_eq!(columns[2], [0, 1, 2, 3, 0, 1, 2, 0, 0, 0]);
     assert_eq!(columns[3], [1, 1, 1, 1, 2, 2, 2, 0, 0, 0]);
     assert_eq!(batch(true)[1], [b, c, end, d, e, end, no, no, no, no]);
+}
+
+#[test]
+fn parquet_and_arrow_give_the_rows_of_jsonl() {
+    let dir = folder("columns");
+    let texts: Vec<String> = (0..3000).map(|n| format!("document number {n} of several")).collect();
+    let lines: String = texts.iter().map(|text| format!("{{\"meta\": {{\"text\": \"{text}\"}}}}\n")).collect();
+    fs::write(dir.join("a.jsonl"), lines).unwrap();
+    let values: ArrayRef = Arc::new(StringArray::from(texts));
+    let field = Arc::new(Field::new("text", DataType::Utf8, false));
+    let meta: ArrayRef = Arc::new(StructArray::from(vec![(field, values)]));
+    let batch = RecordBatch::try_from_iter([("meta", meta)]).unwrap();
+    let mut parquet =
+        ArrowWriter::try_new(fs::File::create(dir.join("a.parquet")).unwrap(), batch.schema(), None).unwrap();
+    parquet.write(&batch).unwrap();
+    parquet.close().unwrap();
+    millrace_native::arrow::write::write_file(&dir.join("a.arrow"), &batch.schema(), &[batch.clone()]).unwrap();
+
+    let plan = Plan { fields: Fields { names: vec!["meta.text".into()] }, ..plan(Pack::BestFit, 64) };
+    let shards = |name: &str, format: Format| {
+        let sources = [Source { path: dir.join(name).to_str().unwrap().into(), format }];
+        let out = dir.join(format!("out-{name}"));
+        build(&plan, &options(&out, &sources, 2), &Bytes, &Progress::new()).unwrap();
+        let mut all = files(&out);
+        all.remove("manifest.json");
+        all
+    };
+    let jsonl = shards("a.jsonl", Format::Jsonl);
+    assert!(jsonl == shards("a.parquet", Format::Parquet));
+    assert!(jsonl == shards("a.arrow", Format::Arrow));
+    let wrong = Plan { fields: Fields { names: vec!["text".into()] }, ..plan.clone() };
+    let sources = [Source { path: dir.join("a.parquet").to_str().unwrap().into(), format: Format::Parquet }];
+    let error = build(&wrong, &options(&dir.join("wrong"), &sources, 1), &Bytes, &Progress::new()).unwrap_err();
+    assert!(error.message.contains("no column text") && error.hint.unwrap().contains("meta"));
+}
+
+#[test]
+fn copies_are_left_out_the_same_for_any_thread_count() {
+    let dir = folder("copies");
+    let (sources, texts) = corpus(&dir, 6);
+    let twice: Vec<Source> = sources.iter().chain(&sources).cloned().collect();
+    let plan = Plan { clean: Clean { dedup: true, ..Clean::default() }, ..plan(Pack::BestFit, 512) };
+    let manifest = build(&plan, &options(&dir.join("one"), &twice, 1), &Bytes, &Progress::new()).unwrap();
+    build(&plan, &options(&dir.join("two"), &twice, 2), &Bytes, &Progress::new()).unwrap();
+    assert!(files(&dir.join("one")) == files(&dir.join("two")));
+    let distinct = texts.iter().collect::<std::collections::BTreeSet<_>>().len() as u64;
+    assert_eq!(manifest.statistics.documents, distinct);
+    assert_eq!(manifest.statistics.copies, 2 * texts.len() as u64 - distinct);
+}
+
+#[test]
+fn paragraphs_and_lines() {
+    let dir = folder("paragraphs");
+    let path = dir.join("a.txt");
+    fs::write(&path, "\u{feff}one\ntwo\n\n \n\nthree\r\n\r\nfour").unwrap();
+    let count = |format: Format| {
+        let sources = [Source { path: path.to_str().unwrap().into(), format }];
+        let plan = Plan { split: [1.0, 0.0, 0.0], ..plan(Pack::None, 32) };
+        let out = dir.join(format!("{format:?}"));
+        let manifest = build(&plan, &options(&out, &sources, 1), &Bytes, &Progress::new()).unwrap();
+        let rows = pieces(&out, &manifest, "train");
+        rows.into_iter()
+            .map(|row| row[0].iter().filter(|&&id| id < END).map(|&id| id as u8 as char).collect())
+            .collect::<Vec<String>>()
+    };
+    assert_eq!(count(Format::Paragraph), ["one\ntwo", "three", "four"]);
+    assert_eq!(count(Format::Line), ["one", "two", "three", "four"]);
+    assert_eq!(count(Format::File), ["one\ntwo\n\n \n\nthree\r\n\r\nfour"]);
 }

@@ -4,8 +4,9 @@ import { MillraceError } from '../errors.ts';
 /**
  * - `file`: the whole file is a document. `line`: a document a line. `paragraph`: documents separated by blank lines.
  * - `jsonl`: a JSON object a line. `tsv`: fields separated by tabs, named by number from 0.
+ * - `parquet`, `arrow`: a row is a record, its columns the fields.
  */
-export const FORMATS = ['file', 'line', 'paragraph', 'jsonl', 'tsv'] as const;
+export const FORMATS = ['file', 'line', 'paragraph', 'jsonl', 'tsv', 'parquet', 'arrow'] as const;
 export type Format = (typeof FORMATS)[number];
 
 const BY_EXTENSION: Record<string, Format> = {
@@ -14,6 +15,10 @@ const BY_EXTENSION: Record<string, Format> = {
   jsonl: 'jsonl',
   ndjson: 'jsonl',
   tsv: 'tsv',
+  parquet: 'parquet',
+  arrow: 'arrow',
+  feather: 'arrow',
+  ipc: 'arrow',
 };
 
 /** By the extension, `.gz` and `.zst` apart. Throws `input` for one that isn't known. */

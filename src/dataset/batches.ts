@@ -25,6 +25,8 @@ export interface BatchesOptions {
   world?: number | undefined;
   /** Causal rows: also count the first token of a document as the target of the last one before it. Default false. */
   boundaryLoss?: boolean | undefined;
+  /** Masked rows: give `maskedPositions` and `maskedLabels` instead of `labels`. Default false. */
+  maskedPositions?: boolean | undefined;
   /** Compare each shard's hash with the manifest before its first use. Default true. */
   verify?: boolean | undefined;
   /** Batches made ahead. Default 4. */
@@ -45,12 +47,26 @@ export interface Batch {
   /** Give it to `batches` to go on after this batch. */
   cursor: Cursor;
   inputIds: Int32Array;
-  /** Causal: shifted already, position t holds token t + 1; -100 is ignored. */
+  /** Causal and chat: shifted already, position t holds token t + 1. Masked: what stood there. -100 is ignored. Classes: [rows]. */
   labels?: Int32Array;
-  /** From 0 in each document. */
+  /** Causal: from 0 in each document. */
   positionIds?: Int32Array;
-  /** 1, 2, ... for the documents of a row; 0 is padding. */
+  /** Causal: 1, 2, ... for the documents of a row; 0 is padding. */
   segmentIds?: Int32Array;
+  /** 1 for tokens, 0 for padding. */
+  attentionMask?: Int32Array;
+  /** 0 in the first text, 1 in the second. */
+  tokenTypeIds?: Int32Array;
+  /** [rows]: 0 where the second text follows the first, 1 where it doesn't (or the two were swapped). */
+  nextSentenceLabel?: Int32Array;
+  /** [rows, maxPredictions]; unused places are at 0 with the label -100. */
+  maskedPositions?: Int32Array;
+  maskedLabels?: Int32Array;
+  /** [rows, targetLen]: the start token, then the target without its last token. */
+  decoderInputIds?: Int32Array;
+  decoderAttentionMask?: Int32Array;
+  /** Classes: the text as targets of a language model, shifted. */
+  lmLabels?: Int32Array;
   /** Shape of each array. */
   shapes: Record<string, number[]>;
 }
@@ -80,6 +96,7 @@ export async function* batches(options: BatchesOptions): AsyncGenerator<Batch, v
           world: options.world ?? 1,
           verify: options.verify ?? true,
           boundaryLoss: options.boundaryLoss ?? false,
+          maskedPositions: options.maskedPositions ?? false,
           prefetch: options.prefetch ?? 4,
           taken,
         }),

@@ -6,6 +6,7 @@ import { MillraceError } from '../errors.ts';
 import { callNative, runNative } from '../native.ts';
 import type { Watch } from '../progress.ts';
 import type { Manifest, Plan } from './manifest.ts';
+import { type Pack, type TaskOptions, taskRequest } from './task.ts';
 
 export interface BuildDatasetOptions extends CorpusOptions, Watch {
   /** Folder of the vocabulary (with tokenizer.json), or the tokenizer.json itself. */
@@ -19,8 +20,10 @@ export interface BuildDatasetOptions extends CorpusOptions, Watch {
   /** Shares that add up to 1; documents go where their hash falls. Default 0.98 and 0.02. */
   split?: { train: number; validation?: number; test?: number } | undefined;
   seed?: number | undefined;
-  /** Of causal rows: `best-fit` (default), `concat`, `none`. */
-  pack?: 'best-fit' | 'concat' | 'none' | undefined;
+  /** Of causal, mlm and chat rows: `best-fit` (default), `concat`, `none`. */
+  pack?: Pack | undefined;
+  /** Stages that change or leave out documents before anything else; none by default. */
+  clean?: CleanOptions | undefined;
   threads?: number | undefined;
   /** Records that may be refused (they go to rejects.jsonl) before the build stops. Default 0. */
   maxRejects?: number | undefined;
@@ -28,14 +31,24 @@ export interface BuildDatasetOptions extends CorpusOptions, Watch {
   partitionBytes?: number | undefined;
 }
 
-export type TaskOptions = {
-  kind: 'causal';
-  pack?: 'best-fit' | 'concat' | 'none' | undefined;
-  /** Put the vocabulary's begin token before each document. Default false. */
-  bos?: boolean | undefined;
-  /** Put the end token after each document. Default true. */
-  eos?: boolean | undefined;
-};
+/** Cleaning, in this order; each stage is off where it isn't named. */
+export interface CleanOptions {
+  /** Canonical composition (Unicode normalisation form C). */
+  nfc?: boolean | undefined;
+  /** Runs of spaces become one, spaces at line ends and control characters go, at most one blank line stays. */
+  whitespace?: boolean | undefined;
+  /** Characters of a document. */
+  minChars?: number | undefined;
+  maxChars?: number | undefined;
+  /** Shares of a document's characters. */
+  minLetters?: number | undefined;
+  maxDigits?: number | undefined;
+  maxSymbols?: number | undefined;
+  /** Leave out documents whose text has been seen before. */
+  dedup?: boolean | undefined;
+  /** Leave out documents whose word 5-grams are this similar (Jaccard, estimated by MinHash) to those of one before. */
+  nearDedup?: number | undefined;
+}
 
 /**
  * Builds a dataset. The bytes depend on the text, the vocabulary and the options, not on the number of threads; a build
@@ -76,6 +89,7 @@ async function toRequest(options: BuildDatasetOptions): Promise<string> {
     seed: options.seed ?? 0,
     split: [train, validation, test],
     fields,
+    clean: options.clean ?? {},
     partitionBytes: options.partitionBytes ?? 32 << 20,
     sources: corpus.files.map(({ path, format }) => ({ path: portable(path), format })),
     out: resolve(options.out),
@@ -91,11 +105,7 @@ function portable(path: string): string {
 }
 
 function toTask(options: BuildDatasetOptions): object {
-  const task: TaskOptions = typeof options.task === 'object' ? options.task : { kind: options.task ?? 'causal' };
-  return {
-    kind: task.kind,
-    pack: task.pack ?? options.pack ?? 'best-fit',
-    bos: task.bos ?? false,
-    eos: task.eos ?? true,
-  };
+  const named = typeof options.task === 'object' ? options.task : ({ kind: options.task ?? 'causal' } as TaskOptions);
+  const task = 'pack' in named || options.pack === undefined ? named : { ...named, pack: options.pack };
+  return taskRequest(task as TaskOptions, options.seqLen);
 }

@@ -1,7 +1,6 @@
 /** A dataset folder in, its manifest out: what it was made of, how, and what each shard must hash to. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Format } from '../corpus/format.ts';
 import { MillraceError } from '../errors.ts';
 
 export interface Manifest {
@@ -12,7 +11,14 @@ export interface Manifest {
   planSha256: string;
   inputs: { path: string; bytes: number; sha256: string }[];
   splits: Split[];
-  statistics: { documents: number; textBytes: number; tokens: number; rejected: number } & Record<string, number>;
+  statistics: {
+    documents: number;
+    textBytes: number;
+    tokens: number;
+    rejected: number;
+    filtered: number;
+    copies: number;
+  };
 }
 
 /** Everything besides the text that a dataset's bytes depend on. */
@@ -23,6 +29,7 @@ export interface Plan {
   seed: number;
   split: [train: number, validation: number, test: number];
   fields: { names: string[] };
+  clean: Record<string, unknown>;
   vocabulary: { size: number; sha256: string; special: Special };
   partitionBytes: number;
 }
@@ -49,10 +56,10 @@ export interface Split {
   padding: number;
   /** Documents that were longer than a row and had to be cut. */
   cutDocuments: number;
+  /** Pairs whose second text comes from elsewhere, or that were swapped. */
+  randomPairs: number;
   shards: { file: string; rows: number; bytes: number; sha256: string }[];
 }
-
-export type { Format };
 
 /** Throws `input` where the folder holds no dataset, `corrupt` where the manifest can't be read. */
 export async function readDatasetManifest(dir: string): Promise<Manifest> {

@@ -5,9 +5,12 @@
 
 use memchr::{memchr_iter, memrchr, memrchr_iter};
 
-use super::open::{Fingerprint, Input};
+use arrow_array::RecordBatch;
+
+use super::open::{Fingerprint, Input, fingerprint};
+use super::table::{self, Batches};
 use super::{Format, Source};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Bytes of text a block holds at least, unless the input ends.
 pub const BLOCK_BYTES: usize = 1 << 20;
@@ -20,6 +23,8 @@ pub struct Span {
     /// 1-based line number of its first byte in the (unpacked) file.
     pub line: u64,
     pub bytes: std::ops::Range<usize>,
+    /// Rows of a file of columns, in place of bytes; `line` is then the number of the first row, from 1.
+    pub table: Option<RecordBatch>,
 }
 
 pub struct Block {
@@ -30,6 +35,8 @@ pub struct Block {
     pub last: bool,
     pub spans: Vec<Span>,
     pub bytes: Vec<u8>,
+    /// Bytes of text and of columns.
+    pub size: u64,
 }
 
 pub struct Cutter {
@@ -37,6 +44,7 @@ pub struct Cutter {
     partition_bytes: u64,
     /// The file being read, the line that its next unread byte is on.
     current: Option<(Input, u64)>,
+    table: Option<(Batches, u64)>,
     next_source: usize,
     /// The start of a record whose end has not been read yet.
     rest: Vec<u8>,
@@ -53,6 +61,7 @@ impl Cutter {
             sources,
             partition_bytes,
             current: None,
+            table: None,
             next_source: 0,
             rest: Vec::new(),
             partition: 0,
@@ -74,12 +83,34 @@ impl Cutter {
         let mut spans = Vec::new();
         let mut target = BLOCK_BYTES;
         let mut start = 0;
+        let mut rows_size = 0;
         loop {
+            if let Some((mut batches, row)) = self.table.take() {
+                let source = self.next_source - 1;
+                match batches.next() {
+                    Some(Ok(batch)) => {
+                        rows_size += table::size(&batch);
+                        let rows = batch.num_rows() as u64;
+                        spans.push(Span { source, line: row, bytes: 0..0, table: Some(batch) });
+                        self.table = Some((batches, row + rows));
+                        if rows_size >= target {
+                            break;
+                        }
+                    }
+                    Some(Err(error)) => return Err(Error::input(format!("{}: {error}", self.sources[source].path))),
+                    None => self.fingerprints.push(fingerprint(&self.sources[source].path)?),
+                }
+                continue;
+            }
             let (mut input, mut line) = match self.current.take() {
                 Some(current) => current,
                 None => match self.sources.get(self.next_source) {
-                    Some(source) if bytes.len() < target => {
+                    Some(source) if bytes.len() + rows_size < target => {
                         self.next_source += 1;
+                        if matches!(source.format, Format::Parquet | Format::Arrow) {
+                            self.table = Some((table::open(&source.path, source.format)?, 1));
+                            continue;
+                        }
                         start = bytes.len();
                         (Input::open(&source.path)?, 1)
                     }
@@ -100,7 +131,7 @@ impl Cutter {
             if end > start {
                 let lines =
                     if format == Format::File { 0 } else { memchr_iter(b'\n', &bytes[start..end]).count() as u64 };
-                spans.push(Span { source, line, bytes: start..end });
+                spans.push(Span { source, line, bytes: start..end, table: None });
                 line += lines;
             }
             if ended {
@@ -115,13 +146,14 @@ impl Cutter {
         if spans.is_empty() {
             return Ok(None);
         }
-        Ok(Some(self.number(spans, bytes)))
+        Ok(Some(self.number(spans, bytes, rows_size)))
     }
 
-    fn number(&mut self, spans: Vec<Span>, bytes: Vec<u8>) -> Block {
-        self.filled += bytes.len() as u64;
+    fn number(&mut self, spans: Vec<Span>, bytes: Vec<u8>, rows_size: usize) -> Block {
+        let size = (bytes.len() + rows_size) as u64;
+        self.filled += size;
         let last = self.filled >= self.partition_bytes;
-        let block = Block { partition: self.partition, index: self.index, last, spans, bytes };
+        let block = Block { partition: self.partition, index: self.index, last, spans, bytes, size };
         if last {
             (self.partition, self.index, self.filled) = (self.partition + 1, 0, 0);
         } else {
@@ -134,7 +166,7 @@ impl Cutter {
 /// Where the last whole record of `text` ends, if one does.
 fn boundary(format: Format, text: &[u8]) -> Option<usize> {
     match format {
-        Format::File => None,
+        Format::File | Format::Parquet | Format::Arrow => None,
         Format::Line | Format::Jsonl | Format::Tsv => memrchr(b'\n', text).map(|at| at + 1),
         Format::Paragraph => {
             // A blank line that is followed by more text, so that a run of blank lines is never torn.

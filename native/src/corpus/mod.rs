@@ -1,9 +1,13 @@
 //! Files to documents: open and decompress, cut into blocks of whole records, read the records.
 
+pub mod clean;
 pub mod cut;
+pub mod dedup;
 pub mod json;
 pub mod open;
 pub mod records;
+pub mod sentences;
+pub mod table;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +25,10 @@ pub enum Format {
     Jsonl,
     /// Fields separated by tabs, a record a line; a field is named by its number from 0.
     Tsv,
+    /// Columns of an Apache Parquet file.
+    Parquet,
+    /// Columns of an Arrow IPC file or stream.
+    Arrow,
 }
 
 /// One input file: where it is, and its name in messages and in the manifest.

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
+use arrow_array::RecordBatch;
 use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};
 
 use super::cut::{Block, Span};
 use super::json::{self, Value};
-use super::{Format, Source};
-use crate::error::Result;
+use super::{Format, Source, table};
+use crate::error::{Error, Result};
 
 /// A record that was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,10 @@ pub fn read(
     let paths: Vec<json::Path> = fields.names.iter().map(|name| json::path(name)).collect();
     for span in &block.spans {
         let source = &sources[span.source];
+        if let Some(batch) = &span.table {
+            rows(span, source, batch, &paths, &mut each, &mut reject)?;
+            continue;
+        }
         let bytes = &block.bytes[span.bytes.clone()];
         let first = span.line == 1;
         let bytes = if first { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes) } else { bytes };
@@ -98,10 +103,13 @@ pub fn read(
                     }
                 }
                 Format::Paragraph => each(span, line, &[Cow::Borrowed(text.trim_end_matches(['\n', '\r']))]),
+                // Rows, not bytes: dealt with above.
+                Format::Parquet | Format::Arrow => Ok(()),
             }
         };
         match source.format {
             Format::File => record(0..bytes.len(), 1)?,
+            Format::Parquet | Format::Arrow => {}
             Format::Paragraph => paragraphs(bytes, span.line, &mut record)?,
             Format::Line | Format::Jsonl | Format::Tsv => {
                 let (mut start, mut line) = (0, span.line);
@@ -112,6 +120,44 @@ pub fn read(
                     (start, line) = (end, line + 1);
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// The rows of a table; a column that isn't there is the file's mistake, a null the row's.
+fn rows(
+    span: &Span,
+    source: &Source,
+    batch: &RecordBatch,
+    paths: &[json::Path],
+    each: &mut impl FnMut(&Span, u64, &[Cow<'_, str>]) -> Result<()>,
+    reject: &mut impl FnMut(Reject) -> Result<()>,
+) -> Result<()> {
+    let mut columns = Vec::with_capacity(paths.len());
+    for path in paths {
+        let found = table::column(batch, path);
+        columns.push(found.ok_or_else(|| {
+            let names: Vec<String> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
+            Error::input(format!("{}: there is no column {}", source.path, path.join(".")))
+                .with_hint(format!("it has {}", names.join(", ")))
+        })?);
+    }
+    let mut found = Vec::with_capacity(columns.len());
+    for row in 0..batch.num_rows() {
+        let line = span.line + row as u64;
+        let mut wrong = None;
+        found.clear();
+        for (column, path) in columns.iter().zip(paths) {
+            match table::cell(column, row) {
+                Ok(Some(text)) => found.push(text),
+                Ok(None) => wrong = Some(format!("the column {} is null", path.join("."))),
+                Err(reason) => return Err(Error::input(format!("{}: {}: {reason}", source.path, path.join(".")))),
+            }
+        }
+        match wrong {
+            Some(reason) => reject(Reject { file: source.path.clone(), line, reason })?,
+            None => each(span, line, &found)?,
         }
     }
     Ok(())

@@ -15,14 +15,15 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::encoder::Encoder;
 use super::manifest::{InputFile, Manifest, NAME, Shard, Split, Statistics};
-use super::plan::{Plan, SPLITS};
+use super::plan::{Plan, SPLITS, Task};
 use super::task::{Counts, Place, assemble};
-use super::tokenize::{TextCounts, Tokenized, tokenize};
+use super::tokenize::{TextCounts, Tokenized, signatures, tokenize};
 use super::tokens::TokenDocs;
 use crate::arrow::read::Mapped;
 use crate::arrow::write::{write_bytes, write_file};
 use crate::corpus::Source;
 use crate::corpus::cut::{Block, Cutter};
+use crate::corpus::dedup::{Signature, resolve};
 use crate::corpus::records::Reject;
 use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
@@ -84,7 +85,12 @@ struct Builder<'a> {
     progress: &'a Progress,
     cutter: Mutex<Cutter>,
     shared: Mutex<Shared>,
+    /// For each block, which of its documents are copies of others; None where copies may stay.
+    copies: Option<Copies>,
 }
+
+/// By partition and block.
+type Copies = BTreeMap<(u64, usize), Vec<bool>>;
 
 /// A poisoned lock means that a thread of ours has died: a defect to report, not to hide.
 fn lock<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>> {
@@ -102,12 +108,18 @@ pub fn build(plan: &Plan, options: &Options, encoder: &dyn Encoder, progress: &P
     progress.start(
         options.sources.iter().filter_map(|source| fs::metadata(&source.path).ok()).map(|meta| meta.len()).sum(),
     );
+    let copies = if plan.clean.dedup || plan.clean.near_dedup.is_some() {
+        Some(find_copies(plan, options, progress)?)
+    } else {
+        None
+    };
     let rejected = records.values().map(|record| record.counts.rejected).sum();
     let builder = Builder {
         plan,
         options,
         progress,
         work,
+        copies,
         cutter: Mutex::new(Cutter::new(options.sources.clone(), plan.partition_bytes)),
         shared: Mutex::new(Shared {
             open: FxHashMap::default(),
@@ -129,6 +141,34 @@ pub fn build(plan: &Plan, options: &Options, encoder: &dyn Encoder, progress: &P
         }
     });
     builder.finish()
+}
+
+/// Goes through all documents once for their signatures; says which are copies, in memory of some bytes a document.
+fn find_copies(plan: &Plan, options: &Options, progress: &Progress) -> Result<Copies> {
+    let cutter = Mutex::new(Cutter::new(options.sources.clone(), plan.partition_bytes));
+    let found: Mutex<BTreeMap<(u64, usize), Vec<Signature>>> = Mutex::new(BTreeMap::new());
+    let work = || -> Result<()> {
+        let mut spare = Vec::new();
+        loop {
+            progress.check()?;
+            let block = lock(&cutter)?.next(std::mem::take(&mut spare))?;
+            let Some(block) = block else { return Ok(()) };
+            let all = signatures(plan, &block, &options.sources)?;
+            progress.add(block.size);
+            lock(&found)?.insert((block.partition, block.index), all);
+            spare = block.bytes;
+        }
+    };
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..options.threads.max(1)).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().map(|thread| thread.join()).collect()
+    });
+    for result in results {
+        result.map_err(|_| Error::internal("a build thread died"))??;
+    }
+    let found = found.into_inner().map_err(|_| Error::internal("a build thread died"))?;
+    let mut copies = resolve(found.values().flatten(), plan.clean.near_dedup).into_iter();
+    Ok(found.iter().map(|(key, all)| (*key, copies.by_ref().take(all.len()).collect())).collect())
 }
 
 /// Keeps the records of an interrupted build of the same plan and files; clears the folder otherwise.
@@ -179,9 +219,13 @@ impl Builder<'_> {
                 (block.partition, shared.records.contains_key(&block.partition))
             };
             let hash = xxh3_128(&block.bytes);
-            let tokens =
-                if done { None } else { Some(tokenize(self.plan, session.as_mut(), &block, &self.options.sources)?) };
-            self.progress.add(block.bytes.len() as u64);
+            let copies = self.copies.as_ref().and_then(|all| all.get(&(partition, block.index))).map(Vec::as_slice);
+            let tokens = if done {
+                None
+            } else {
+                Some(tokenize(self.plan, session.as_mut(), &block, &self.options.sources, copies)?)
+            };
+            self.progress.add(block.size);
             if let Some(open) = self.arrive(&block, hash, tokens)? {
                 self.close(partition, open)?;
             }
@@ -277,28 +321,27 @@ impl Builder<'_> {
 
     /// Everything is cut and encoded: closes the last partition, makes the tails, moves the shards into place.
     fn finish(self) -> Result<Manifest> {
-        let (open, records_so_far) = {
+        let open = {
             let mut shared = lock(&self.shared)?;
             if let Some(error) = shared.failed.take() {
                 return Err(error);
             }
-            (std::mem::take(&mut shared.open), shared.records.len() as u64)
+            std::mem::take(&mut shared.open)
         };
         for (partition, open) in open {
             self.close(partition, open)?;
         }
         let records = std::mem::take(&mut lock(&self.shared)?.records);
         let partitions = records.len() as u64;
-        debug_assert!(partitions >= records_so_far);
-        let mut shards: Vec<PartShard> = records.values().flat_map(|record| record.shards.clone()).collect();
-        for split in 0..SPLITS.len() {
-            self.tails(split, &records, partitions, &mut shards)?;
-        }
         let mut counts = TextCounts::default();
         for record in records.values() {
             counts += &record.counts;
         }
         self.check_splits(&counts)?;
+        let mut shards: Vec<PartShard> = records.values().flat_map(|record| record.shards.clone()).collect();
+        for split in 0..SPLITS.len() {
+            self.tails(split, &records, partitions, &mut shards)?;
+        }
         self.publish(&records, shards, &counts)
     }
 
@@ -339,6 +382,15 @@ impl Builder<'_> {
             return Err(Error::input(format!("no document was found in {} files", self.options.sources.len())));
         }
         for (split, &share) in self.plan.split.iter().enumerate() {
+            if matches!(&self.plan.task, Task::Pair(pair) if !pair.order) && counts.documents[split] == 1 {
+                return Err(Error::input(format!(
+                    "next sentence: the split \"{}\" has one document, so no sentence can come from another one",
+                    SPLITS[split]
+                ))
+                .with_hint(
+                    "give it more documents: blank lines between them with format paragraph, or one a file or record",
+                ));
+            }
             if share > 0.0 && counts.documents[split] == 0 {
                 return Err(Error::input(format!(
                     "none of the {total} documents fell into the split \"{}\" (share {share})",
@@ -387,6 +439,8 @@ impl Builder<'_> {
                 text_bytes: counts.text_bytes,
                 tokens: counts.tokens,
                 rejected: counts.rejected,
+                filtered: counts.filtered,
+                copies: counts.copies,
             },
             splits,
         };

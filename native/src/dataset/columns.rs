@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, FixedSizeListArray, Int32Array, ListArray, UInt16Array};
-use arrow_buffer::{OffsetBuffer, ScalarBuffer};
+use arrow_array::{ArrayRef, BooleanArray, FixedSizeListArray, Int32Array, ListArray, UInt16Array};
+use arrow_buffer::{BooleanBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field};
 
 use super::tokens::arrow;
@@ -25,6 +25,14 @@ impl Ids {
         match self {
             Ids::Narrow(out) => out.extend(ids.iter().map(|&id| id as u16)),
             Ids::Wide(out) => out.extend(ids.iter().map(|&id| id as i32)),
+        }
+    }
+
+    #[inline]
+    pub fn extend_signed(&mut self, ids: &[i32]) {
+        match self {
+            Ids::Narrow(out) => out.extend(ids.iter().map(|&id| id as u16)),
+            Ids::Wide(out) => out.extend_from_slice(ids),
         }
     }
 
@@ -87,4 +95,30 @@ fn list(name: &str, kind: DataType, values: ArrayRef, ends: &[i32]) -> Result<(F
 /// A column of one int32 a row.
 pub fn ints(name: &str, values: Vec<i32>) -> (Field, ArrayRef) {
     (Field::new(name, DataType::Int32, false), Arc::new(Int32Array::from(values)))
+}
+
+/// Flags, eight in a byte.
+pub struct Bits(BooleanBufferBuilder);
+
+impl Bits {
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self(BooleanBufferBuilder::new(capacity))
+    }
+
+    pub fn fill(&mut self, flag: bool, count: usize) {
+        self.0.append_n(count, flag);
+    }
+
+    pub fn extend(&mut self, flags: impl Iterator<Item = bool>) {
+        flags.for_each(|flag| self.0.append(flag));
+    }
+
+    /// A column of rows of `width` flags.
+    pub fn fixed(mut self, name: &str, width: usize) -> Result<(Field, ArrayRef)> {
+        let item = Arc::new(Field::new("item", DataType::Boolean, false));
+        let size = i32::try_from(width).map_err(|_| Error::config(format!("rows of {width} tokens are too long")))?;
+        let values = Arc::new(BooleanArray::new(self.0.finish(), None));
+        let array = FixedSizeListArray::try_new(item, size, values, None).map_err(arrow)?;
+        Ok((Field::new(name, arrow_array::Array::data_type(&array).clone(), false), Arc::new(array)))
+    }
 }

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
-use super::collate::{Collator, Column, RowKey, Shard};
+use super::collate::{Batcher, Choice, Column, RowKey};
 use super::manifest::{Manifest, Split};
+use super::shard::Shard;
 use super::shuffle::Permutation;
 use crate::arrow::read::Mapped;
 use crate::error::{Error, Result};
@@ -34,6 +35,8 @@ pub struct Options {
     /// Compare each shard's hash with the manifest's before its first row is used; otherwise its size only.
     pub verify: bool,
     pub boundary_loss: bool,
+    /// Masked rows: give the masked places, rather than a target a token.
+    pub masked_positions: bool,
     /// Batches made ahead.
     pub prefetch: usize,
     /// Rows taken of each set so far, by all readers together; empty at the start.
@@ -63,7 +66,6 @@ struct Set {
     /// First row number after each shard.
     ends: Vec<u64>,
     shards: Vec<Option<usize>>,
-    open: Vec<Shard>,
     weight: f64,
     permutation: Option<(u64, Permutation)>,
 }
@@ -82,15 +84,7 @@ impl Set {
             return Err(Error::input(format!("{}: the split \"{}\" has no rows", options.dir.display(), split.name)));
         }
         let shards = vec![None; split.shards.len()];
-        let set = Self {
-            dir: options.dir.clone(),
-            split,
-            ends,
-            shards,
-            open: Vec::new(),
-            weight: options.weight,
-            permutation: None,
-        };
+        let set = Self { dir: options.dir.clone(), split, ends, shards, weight: options.weight, permutation: None };
         Ok((set, manifest))
     }
 
@@ -99,7 +93,7 @@ impl Set {
     }
 
     /// The row that is taken as number `taken` of this set.
-    fn row(&mut self, options: &Options, taken: u64) -> Result<RowKey> {
+    fn row(&mut self, options: &Options, taken: u64, open: &mut Vec<Shard>) -> Result<RowKey> {
         let rows = self.rows();
         let (epoch, place) = (taken / rows, taken % rows);
         let number = if options.shuffle {
@@ -112,12 +106,12 @@ impl Set {
         };
         let shard = self.ends.partition_point(|&end| end <= number);
         let first = if shard == 0 { 0 } else { self.ends[shard - 1] };
-        let shard_at = self.shard(shard, options.verify)?;
+        let shard_at = self.shard(shard, options.verify, open)?;
         Ok(RowKey { shard: shard_at, row: (number - first) as usize, number, epoch })
     }
 
     /// Opens a shard at its first use, after comparing it with the manifest.
-    fn shard(&mut self, index: usize, verify: bool) -> Result<usize> {
+    fn shard(&mut self, index: usize, verify: bool, open: &mut Vec<Shard>) -> Result<usize> {
         if let Some(at) = self.shards[index] {
             return Ok(at);
         }
@@ -143,9 +137,9 @@ impl Set {
                 entry.rows
             )));
         }
-        self.open.push(Shard::new(&path, batch)?);
-        self.shards[index] = Some(self.open.len() - 1);
-        Ok(self.open.len() - 1)
+        open.push(Shard::new(&path, batch)?);
+        self.shards[index] = Some(open.len() - 1);
+        Ok(open.len() - 1)
     }
 }
 
@@ -153,7 +147,9 @@ impl Set {
 pub struct Loader {
     options: Options,
     sets: Vec<Set>,
-    collator: Collator,
+    /// Shards of all sets opened so far.
+    open: Vec<Shard>,
+    batcher: Batcher,
     taken: Vec<u64>,
     /// Rows of one pass over all sets.
     pass: u64,
@@ -181,8 +177,10 @@ impl Loader {
             return Err(Error::config(format!("the cursor is of {} datasets, these are {}", taken.len(), sets.len())));
         }
         let pass = sets.iter().map(Set::rows).sum();
-        let collator = Collator::new(&manifest, options.boundary_loss);
-        Ok(Self { options, sets, collator, taken, pass })
+        let choice =
+            Choice { seed: options.seed, boundary_loss: options.boundary_loss, positions: options.masked_positions };
+        let batcher = Batcher::new(&manifest, choice)?;
+        Ok(Self { options, sets, open: Vec::new(), batcher, taken, pass })
     }
 
     /// Rows of one pass over all sets.
@@ -193,7 +191,7 @@ impl Loader {
     /// None at the end of the last epoch.
     pub fn next(&mut self) -> Result<Option<Batch>> {
         let batch_size = self.options.batch_size;
-        let mut keys: Vec<(usize, RowKey)> = Vec::with_capacity(batch_size);
+        let mut keys = Vec::with_capacity(batch_size);
         let last_epoch = self.options.epochs.map(|epochs| epochs.saturating_add(self.options.start_epoch));
         let end = last_epoch.map(|epochs| epochs.saturating_mul(self.pass));
         let mut position: u64 = self.taken.iter().sum();
@@ -205,8 +203,7 @@ impl Loader {
             }
             let set = self.furthest_behind(position);
             if i % self.options.world == self.options.rank {
-                let key = self.sets[set].row(&self.options, self.taken[set])?;
-                keys.push((set, key));
+                keys.push(self.sets[set].row(&self.options, self.taken[set], &mut self.open)?);
             }
             self.taken[set] += 1;
             position += 1;
@@ -214,7 +211,7 @@ impl Loader {
         if keys.is_empty() || (self.options.drop_last && keys.len() < batch_size) {
             return Ok(None);
         }
-        let columns = self.gather(&keys)?;
+        let columns = self.batcher.collate(&self.open, &keys)?;
         Ok(Some(Batch { rows: keys.len(), columns, taken: self.taken.clone(), epoch }))
     }
 
@@ -222,27 +219,6 @@ impl Loader {
         let due = (position + 1) as f64;
         let behind = |set: usize| self.sets[set].weight * due - self.taken[set] as f64;
         (1..self.sets.len()).fold(0, |best, set| if behind(set) > behind(best) { set } else { best })
-    }
-
-    /// One set's rows are collated in one go; those of several sets one by one and put together.
-    fn gather(&self, keys: &[(usize, RowKey)]) -> Result<Vec<Column>> {
-        if self.sets.len() == 1 {
-            let keys: Vec<RowKey> = keys.iter().map(|(_, key)| *key).collect();
-            return self.collator.collate(&self.sets[0].open, &keys);
-        }
-        let mut out: Vec<Column> = Vec::new();
-        for (set, key) in keys {
-            let columns = self.collator.collate(&self.sets[*set].open, std::slice::from_ref(key))?;
-            if out.is_empty() {
-                out = columns;
-                continue;
-            }
-            for (all, one) in out.iter_mut().zip(columns) {
-                all.data.extend(one.data);
-                all.shape[0] += one.shape[0];
-            }
-        }
-        Ok(out)
     }
 }
 

@@ -59,6 +59,9 @@ pub struct Statistics {
     /// Tokens encoded, those of begin and end included.
     pub tokens: u64,
     pub rejected: u64,
+    /// Left out by the filters, and as copies of others.
+    pub filtered: u64,
+    pub copies: u64,
 }
 
 impl Manifest {

@@ -1,7 +1,6 @@
 //! Ids to rows: documents are encoded, split, assembled into the rows of a task, written as shards, and read back as batches.
 
 pub mod build;
-pub mod causal;
 pub mod collate;
 pub mod columns;
 pub mod encoder;
@@ -11,8 +10,11 @@ pub mod pack;
 pub mod plan;
 pub mod request;
 pub mod rng;
+pub mod rows;
+pub mod shard;
 pub mod shuffle;
 pub mod special;
 pub mod task;
+pub mod tasks;
 pub mod tokenize;
 pub mod tokens;

@@ -3,8 +3,15 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::causal::Causal;
 use super::special::Special;
+use super::tasks::causal::Causal;
+use super::tasks::chat::Chat;
+use super::tasks::classify::Classify;
+use super::tasks::mlm::Mlm;
+use super::tasks::pair::Pair;
+use super::tasks::seq2seq::Seq2seq;
+use super::tasks::span::Span;
+use crate::corpus::clean::Clean;
 use crate::corpus::open::hex;
 use crate::corpus::records::Fields;
 use crate::error::{Error, Result};
@@ -24,6 +31,7 @@ pub struct Plan {
     /// Shares of train, validation and test; a document goes where its hash falls.
     pub split: [f64; 3],
     pub fields: Fields,
+    pub clean: Clean,
     pub vocabulary: Vocabulary,
     /// Bytes of text that become one partition, and with it one shard.
     pub partition_bytes: u64,
@@ -42,6 +50,12 @@ pub struct Vocabulary {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Task {
     Causal(Causal),
+    Chat(Chat),
+    Mlm(Mlm),
+    Pair(Pair),
+    Span(Span),
+    Seq2seq(Seq2seq),
+    Classify(Classify),
 }
 
 pub const VERSION: u32 = 1;
@@ -58,6 +72,7 @@ impl Plan {
         if self.split.iter().any(|share| !(0.0..=1.0).contains(share)) || (total - 1.0).abs() > 1e-6 {
             return Err(Error::config(format!("the split {:?} does not add up to 1", self.split)));
         }
+        self.clean.check()?;
         if self.partition_bytes == 0 {
             return Err(Error::config("partitionBytes is 0"));
         }

@@ -7,8 +7,8 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{Field, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::causal;
 use super::plan::{Plan, Task};
+use super::tasks::{causal, classify, mlm, pair, seq2seq, span};
 use super::tokens::{TokenDocs, arrow};
 use crate::error::{Error, Result};
 
@@ -31,6 +31,8 @@ pub struct Counts {
     pub padding: u64,
     /// Documents longer than a row, which had to be cut.
     pub cut_documents: u64,
+    /// Pairs whose second sentence comes from elsewhere, or that were swapped.
+    pub random_pairs: u64,
 }
 
 impl AddAssign<&Counts> for Counts {
@@ -39,6 +41,7 @@ impl AddAssign<&Counts> for Counts {
         self.tokens += other.tokens;
         self.padding += other.padding;
         self.cut_documents += other.cut_documents;
+        self.random_pairs += other.random_pairs;
     }
 }
 
@@ -58,7 +61,13 @@ pub fn assemble(plan: &Plan, docs: TokenDocs, place: Place) -> Result<Assembled>
         return Ok(Assembled { rows: None, carry: docs, counts: Counts::default() });
     }
     match &plan.task {
-        Task::Causal(task) => causal::assemble(plan, task, docs, place),
+        Task::Causal(task) => causal::assemble(plan, task.pack, docs, place, false),
+        Task::Chat(task) => causal::assemble(plan, task.pack, docs, place, true),
+        Task::Mlm(task) => mlm::assemble(plan, task, docs, place),
+        Task::Pair(task) => pair::assemble(plan, task, docs, place),
+        Task::Span(task) => span::assemble(plan, task, docs, place),
+        Task::Seq2seq(task) => seq2seq::assemble(plan, task, docs),
+        Task::Classify(task) => classify::assemble(plan, task, docs),
     }
 }
 

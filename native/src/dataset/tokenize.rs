@@ -1,14 +1,21 @@
 //! A block of text in, encoded documents by split out: read, hash, split, encode.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::encoder::Session;
 use super::plan::{Plan, SPLITS, Task};
-use super::tokens::TokenDocs;
+use super::tasks::chat;
+use super::tasks::mask::Masking;
+use super::tasks::pair::Pair;
+use super::tokens::{SECOND, SENTENCE, TokenDocs};
 use crate::corpus::Source;
 use crate::corpus::cut::Block;
+use crate::corpus::dedup::{Signature, signature};
 use crate::corpus::records::{self, Reject};
+use crate::corpus::sentences::sentences as split_sentences;
 use crate::error::Result;
 
 /// What reading came to.
@@ -19,6 +26,9 @@ pub struct TextCounts {
     pub text_bytes: u64,
     pub tokens: u64,
     pub rejected: u64,
+    /// Documents left out by the filters, and as copies of others.
+    pub filtered: u64,
+    pub copies: u64,
 }
 
 impl std::ops::AddAssign<&TextCounts> for TextCounts {
@@ -29,6 +39,8 @@ impl std::ops::AddAssign<&TextCounts> for TextCounts {
         self.text_bytes += other.text_bytes;
         self.tokens += other.tokens;
         self.rejected += other.rejected;
+        self.filtered += other.filtered;
+        self.copies += other.copies;
     }
 }
 
@@ -39,47 +51,175 @@ pub struct Tokenized {
     pub counts: TextCounts,
 }
 
-pub fn tokenize(plan: &Plan, session: &mut dyn Session, block: &Block, sources: &[Source]) -> Result<Tokenized> {
+/// `copies` says for each document of the block, in order, whether to leave it out as a copy; None keeps all.
+pub fn tokenize(
+    plan: &Plan,
+    session: &mut dyn Session,
+    block: &Block,
+    sources: &[Source],
+    copies: Option<&[bool]>,
+) -> Result<Tokenized> {
     let mut out = Tokenized::default();
     let (splits, counts, rejects) = (&mut out.splits, &mut out.counts, &mut out.rejects);
-    records::read(
+    let mut number = 0;
+    // Two closures fill one list.
+    let refused = std::cell::RefCell::new(Vec::new());
+    documents(
+        plan,
         block,
         sources,
-        &plan.fields,
-        |_, _, fields| {
-            let text = fields[0].as_ref();
-            let split = plan.split_of(xxh3_64(text.as_bytes()));
+        |line, path, fields| {
+            let Some(fields) = fields else {
+                counts.filtered += 1;
+                return Ok(());
+            };
+            let copy = copies.is_some_and(|copies| copies.get(number).copied().unwrap_or(false));
+            number += 1;
+            if copy {
+                counts.copies += 1;
+                return Ok(());
+            }
+            let split = plan.split_of(xxh3_64(fields[0].as_bytes()));
             let docs = &mut splits[split];
             let before = docs.ids.len();
-            document(plan, session, fields, docs)?;
+            if let Err(reason) = document(plan, session, fields, docs)? {
+                refused.borrow_mut().push(Reject { file: path.to_owned(), line, reason });
+                return Ok(());
+            }
             counts.documents[split] += 1;
-            counts.text_bytes += text.len() as u64;
+            counts.text_bytes += fields.iter().map(|field| field.len() as u64).sum::<u64>();
             counts.tokens += (docs.ids.len() - before) as u64;
             Ok(())
         },
-        |reject| {
-            rejects.push(reject);
-            Ok(())
-        },
+        |reject| refused.borrow_mut().push(reject),
     )?;
+    *rejects = refused.into_inner();
     counts.rejected = rejects.len() as u64;
     Ok(out)
 }
 
-/// Appends one example to `docs`, in the form its task needs.
-fn document(
+/// The signatures of a block's documents, for finding copies.
+pub fn signatures(plan: &Plan, block: &Block, sources: &[Source]) -> Result<Vec<Signature>> {
+    let mut out = Vec::new();
+    let near = plan.clean.near_dedup.is_some();
+    documents(
+        plan,
+        block,
+        sources,
+        |_, _, fields| {
+            out.extend(fields.map(|fields| match fields {
+                [text] => signature(text, near),
+                several => signature(&several.join("\u{1f}"), near),
+            }));
+            Ok(())
+        },
+        |_| {},
+    )?;
+    Ok(out)
+}
+
+/// Reads a block's records and cleans their first field, the text; None where the filters leave a document out.
+fn documents(
     plan: &Plan,
-    session: &mut dyn Session,
-    fields: &[std::borrow::Cow<'_, str>],
-    docs: &mut TokenDocs,
+    block: &Block,
+    sources: &[Source],
+    mut each: impl FnMut(u64, &str, Option<&[Cow<'_, str>]>) -> Result<()>,
+    mut reject: impl FnMut(Reject),
 ) -> Result<()> {
+    let idle = plan.clean.idle();
+    records::read(
+        block,
+        sources,
+        &plan.fields,
+        |span, line, fields| {
+            let path = &sources[span.source].path;
+            if idle {
+                return each(line, path, Some(fields));
+            }
+            match plan.clean.apply(Cow::Borrowed(fields[0].as_ref())) {
+                None => each(line, path, None),
+                Some(text) => {
+                    let mut cleaned = vec![text];
+                    cleaned.extend(fields[1..].iter().map(|field| Cow::Borrowed(field.as_ref())));
+                    each(line, path, Some(&cleaned))
+                }
+            }
+        },
+        |refused| {
+            reject(refused);
+            Ok(())
+        },
+    )
+}
+
+type Refusal = std::result::Result<(), String>;
+
+/// Appends one example to `docs`, in the form its task needs. The inner error is the reason to refuse the record.
+fn document(plan: &Plan, session: &mut dyn Session, fields: &[Cow<'_, str>], docs: &mut TokenDocs) -> Result<Refusal> {
+    let words = |masking: &Masking| masking.words();
     match &plan.task {
         Task::Causal(task) => {
             docs.ids.extend(task.bos);
             session.encode(&fields[0], &mut docs.ids)?;
             docs.ids.extend(task.eos);
-            docs.ends.push(docs.ids.len());
+        }
+        Task::Chat(task) => return chat::document(task, fields, session, docs),
+        Task::Mlm(task) if words(&task.masking) => session.encode_words(&fields[0], &mut docs.ids, &mut docs.marks)?,
+        Task::Mlm(_) | Task::Span(_) => session.encode(&fields[0], &mut docs.ids)?,
+        Task::Pair(task) => sentences(task, &fields[0], session, docs)?,
+        Task::Seq2seq(_) => {
+            part(&fields[0], 0, session, docs)?;
+            part(&fields[1], SECOND, session, docs)?;
+        }
+        Task::Classify(task) => {
+            let class = fields.last().map_or("", |field| field.trim());
+            let Some(number) = task.classes.iter().position(|name| name == class) else {
+                return Ok(Err(format!("the class \"{class}\" is none of {}", task.classes.join(", "))));
+            };
+            part(&fields[0], 0, session, docs)?;
+            if task.pair {
+                part(&fields[1], SECOND, session, docs)?;
+            }
+            docs.labels.push(number as i32);
         }
     }
+    docs.ends.push(docs.ids.len());
+    Ok(Ok(()))
+}
+
+/// Appends a text; its first token gets `mark`. (An empty second text leaves no mark: all tokens are the first's.)
+fn part(text: &str, mark: u8, session: &mut dyn Session, docs: &mut TokenDocs) -> Result<()> {
+    let start = docs.ids.len();
+    session.encode(text, &mut docs.ids)?;
+    docs.marks.resize(docs.ids.len(), 0);
+    if let Some(first) = docs.marks.get_mut(start) {
+        *first |= mark;
+    }
     Ok(())
+}
+
+fn sentences(task: &Pair, text: &str, session: &mut dyn Session, docs: &mut TokenDocs) -> Result<()> {
+    let mut one = |sentence: &str| -> Result<()> {
+        let start = docs.ids.len();
+        if task.masking.words() {
+            session.encode_words(sentence, &mut docs.ids, &mut docs.marks)?;
+        } else {
+            session.encode(sentence, &mut docs.ids)?;
+        }
+        docs.marks.resize(docs.ids.len(), 0);
+        if let Some(first) = docs.marks.get_mut(start) {
+            *first |= SENTENCE;
+        }
+        Ok(())
+    };
+    if task.lines {
+        return text.lines().map(str::trim).filter(|line| !line.is_empty()).try_for_each(one);
+    }
+    let mut result = Ok(());
+    split_sentences(text, |range| {
+        if result.is_ok() {
+            result = one(&text[range]);
+        }
+    });
+    result
 }

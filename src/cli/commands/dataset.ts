@@ -1,15 +1,34 @@
 /** `millrace dataset`: build, show or verify a dataset of training rows. */
 import { FORMATS, type Format } from '../../corpus/format.ts';
+import type { Pack, TaskOptions } from '../../dataset/task.ts';
+import { TASKS } from '../../dataset/task.ts';
 import { MillraceError } from '../../errors.ts';
-import { action, collect, type Define, integer } from '../command.ts';
+import { action, collect, type Define, integer, number } from '../command.ts';
 
 interface BuildFlags {
   vocab: string;
-  task: 'causal';
+  task: TaskOptions['kind'];
   seqLen: number;
   out: string;
   split: string;
-  pack?: 'best-fit' | 'concat' | 'none';
+  pack?: Pack;
+  masking?: 'dynamic' | 'static';
+  wholeWord?: boolean;
+  ngram?: number;
+  probability?: number;
+  maxPredictions?: number;
+  dupeFactor?: number;
+  shortProbability?: number;
+  sentences?: 'text' | 'lines';
+  targetLen?: number;
+  class: string[];
+  pair?: boolean;
+  nfc?: boolean;
+  whitespace?: boolean;
+  dedup?: boolean;
+  nearDedup?: number;
+  minChars?: number;
+  maxChars?: number;
   seed: number;
   threads?: number;
   format?: Format;
@@ -26,8 +45,25 @@ const define: Define = (command) => {
     .requiredOption('--vocab <dir>', 'folder with tokenizer.json')
     .requiredOption('--seq-len <n>', 'tokens of a row', integer({ min: 8 }))
     .requiredOption('--out <dir>', 'folder to write')
-    .option('--task <task>', 'causal', 'causal')
-    .option('--pack <how>', 'of causal rows: best-fit, concat or none')
+    .option('--task <task>', TASKS.join(', '), 'causal')
+    .option('--pack <how>', 'of causal, mlm and chat rows: best-fit, concat or none')
+    .option('--masking <when>', 'dynamic (afresh each epoch) or static (stored)')
+    .option('--whole-word', 'mask whole words')
+    .option('--ngram <n>', 'mask runs of up to n words', integer({ min: 1 }))
+    .option('--probability <p>', 'share of tokens masked', number({ min: 0, max: 1 }))
+    .option('--max-predictions <n>', 'masked tokens of a row at most', integer({ min: 1 }))
+    .option('--dupe-factor <n>', 'nsp, sop: passes over the documents', integer({ min: 1 }))
+    .option('--short-probability <p>', 'nsp, sop: share of documents with shorter pairs', number({ min: 0, max: 1 }))
+    .option('--sentences <how>', 'nsp, sop: text (found in it) or lines')
+    .option('--target-len <n>', 'seq2seq: tokens of a target', integer({ min: 2 }))
+    .option('--class <name>', 'classify: a class; repeatable, in the order of their numbers', collect, [])
+    .option('--pair', 'classify: two texts a row')
+    .option('--nfc', 'clean: Unicode normalisation form C')
+    .option('--whitespace', 'clean: squeeze white space, drop control characters')
+    .option('--min-chars <n>', 'clean: leave out shorter documents', integer({ min: 0 }))
+    .option('--max-chars <n>', 'clean: leave out longer documents', integer({ min: 1 }))
+    .option('--dedup', 'clean: leave out exact copies')
+    .option('--near-dedup <similarity>', 'clean: leave out near copies (0.8, say)', number({ min: 0, max: 1 }))
     .option('--split <shares>', 'train,validation[,test]', '0.98,0.02')
     .option('--seed <n>', 'of everything drawn', integer({ min: 0 }), 0)
     .option('--threads <n>', 'worker threads', integer({ min: 1 }))
@@ -46,6 +82,8 @@ const define: Define = (command) => {
         const options = {
           ...flags,
           files,
+          task: task(flags),
+          clean: clean(flags),
           split: shares(flags.split),
           field: flags.field.length > 0 ? flags.field : undefined,
         };
@@ -93,6 +131,46 @@ const define: Define = (command) => {
     );
 };
 export default define;
+
+/** The flags of the task that was chosen; one that another task has is an error, not silence. */
+function task(flags: BuildFlags): TaskOptions {
+  const kind = choice(flags.task, TASKS, '--task');
+  const masked = ['masking', 'wholeWord', 'ngram', 'probability', 'maxPredictions'] as const;
+  const paired = [...masked, 'dupeFactor', 'shortProbability', 'sentences'] as const;
+  const own: Record<TaskOptions['kind'], readonly (keyof BuildFlags)[]> = {
+    causal: ['pack'],
+    mlm: ['pack', ...masked],
+    nsp: paired,
+    sop: paired,
+    span: ['masking'],
+    seq2seq: ['targetLen'],
+    classify: ['class', 'pair'],
+    chat: ['pack'],
+  };
+  const all = new Set(Object.values(own).flat());
+  const given = [...all].filter((flag) => flags[flag] !== undefined && flags[flag] !== false && !isEmpty(flags[flag]));
+  const strange = given.find((flag) => !own[kind].includes(flag));
+  if (strange) {
+    const option = `--${strange.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new MillraceError('usage', `${option} has no meaning for the task ${kind}`);
+  }
+  if (flags.pack) choice(flags.pack, ['best-fit', 'concat', 'none'], '--pack');
+  if (flags.masking) choice(flags.masking, ['dynamic', 'static'], '--masking');
+  if (flags.sentences) choice(flags.sentences, ['text', 'lines'], '--sentences');
+  const picked = Object.fromEntries(given.map((flag) => [flag === 'class' ? 'classes' : flag, flags[flag]]));
+  return { kind, ...picked } as TaskOptions;
+}
+
+const isEmpty = (value: unknown) => Array.isArray(value) && value.length === 0;
+
+function choice<T extends string>(value: string, known: readonly T[], option: string): T {
+  if ((known as readonly string[]).includes(value)) return value as T;
+  throw new MillraceError('usage', `${option} ${value}: not one of ${known.join(', ')}`);
+}
+
+function clean({ nfc, whitespace, minChars, maxChars, dedup, nearDedup }: BuildFlags) {
+  return { nfc, whitespace, minChars, maxChars, dedup, nearDedup };
+}
 
 function shares(text: string): { train: number; validation: number; test: number } {
   const parts = text.split(',').map(Number);

@@ -1,0 +1,82 @@
+//! A Parquet or Arrow file in, record batches of text out; a row's columns are its fields, named by path (`meta.text`).
+
+use std::borrow::Cow;
+use std::fs::File;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader};
+use arrow_ipc::reader::{FileReader, StreamReader};
+use arrow_schema::DataType;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::Format;
+use crate::error::{Error, Result};
+
+/// Rows of a batch; a block takes whole batches.
+const ROWS: usize = 1024;
+
+pub type Batches = Box<dyn RecordBatchReader + Send>;
+
+/// Opens a file of columns.
+pub fn open(path: &str, format: Format) -> Result<Batches> {
+    let file = || File::open(path).map_err(|error| Error::io(path, error));
+    let wrong = |error: &dyn std::fmt::Display| Error::input(format!("{path}: {error}"));
+    if format == Format::Parquet {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file()?).map_err(|error| wrong(&error))?;
+        let reader = builder.with_batch_size(ROWS).build().map_err(|error| wrong(&error))?;
+        return Ok(Box::new(reader));
+    }
+    // An Arrow file begins with a magic word, a stream doesn't.
+    match FileReader::try_new(file()?, None) {
+        Ok(reader) => Ok(Box::new(reader)),
+        Err(first) => match StreamReader::try_new_buffered(file()?, None) {
+            Ok(reader) => Ok(Box::new(reader)),
+            Err(_) => Err(wrong(&first)),
+        },
+    }
+}
+
+/// Bytes of a batch as it counts for blocks and partitions.
+pub fn size(batch: &RecordBatch) -> usize {
+    batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
+}
+
+/// The column at a path of names, through structs.
+pub fn column(batch: &RecordBatch, path: &[String]) -> Option<ArrayRef> {
+    let (first, rest) = path.split_first()?;
+    let mut found = batch.column_by_name(first)?.clone();
+    for name in rest {
+        found = found.as_struct_opt()?.column_by_name(name)?.clone();
+    }
+    Some(found)
+}
+
+/// A cell as text: None where it is null, an error where a column of this type can't be text.
+pub fn cell(column: &ArrayRef, row: usize) -> std::result::Result<Option<Cow<'_, str>>, String> {
+    use arrow_array::types::{
+        Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    };
+    if column.is_null(row) {
+        return Ok(None);
+    }
+    macro_rules! number {
+        ($kind:ty) => {
+            Cow::Owned(column.as_primitive::<$kind>().value(row).to_string())
+        };
+    }
+    Ok(Some(match column.data_type() {
+        DataType::Utf8 => Cow::Borrowed(column.as_string::<i32>().value(row)),
+        DataType::LargeUtf8 => Cow::Borrowed(column.as_string::<i64>().value(row)),
+        DataType::Utf8View => Cow::Borrowed(column.as_string_view().value(row)),
+        DataType::Boolean => Cow::Borrowed(if column.as_boolean().value(row) { "true" } else { "false" }),
+        DataType::Int8 => number!(Int8Type),
+        DataType::Int16 => number!(Int16Type),
+        DataType::Int32 => number!(Int32Type),
+        DataType::Int64 => number!(Int64Type),
+        DataType::UInt8 => number!(UInt8Type),
+        DataType::UInt16 => number!(UInt16Type),
+        DataType::UInt32 => number!(UInt32Type),
+        DataType::UInt64 => number!(UInt64Type),
+        other => return Err(format!("a column of {other} is not text")),
+    }))
+}

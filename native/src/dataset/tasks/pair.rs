@@ -1,0 +1,294 @@
+//! Documents of sentences to pairs of sentences with masks: next sentence prediction (Devlin et al. 2018, section 3.1,
+//! task 2) and sentence order prediction (Lan et al. 2019, section 3.1).
+//!
+//! A row is `<cls> A <sep> B <sep>`. Columns: `input_ids: fixed_size_list[seqLen]`, `length`, `first_length` (tokens up to the
+//! first `<sep>`, it counted) and `next_sentence_label: int32` (0: B follows A; 1: it doesn't, or for order prediction: the
+//! two were swapped); `words` and masks as in masked rows.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::mask::{Masker, Masking, Scratch, Stored};
+use super::mlm::{Masked, row_number};
+use crate::dataset::collate::{Batcher, Column, RowKey};
+use crate::dataset::columns::{Bits, Ids, int_list, ints};
+use crate::dataset::plan::Plan;
+use crate::dataset::rng::{Purpose, Rng};
+use crate::dataset::rows::finish;
+use crate::dataset::shard::Shard;
+use crate::dataset::task::{Assembled, Counts, Place};
+use crate::dataset::tokens::{SENTENCE, TokenDocs, WORD};
+use crate::error::{Error, Result};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pair {
+    /// Sentence order instead of next sentence.
+    pub order: bool,
+    pub masking: Masking,
+    /// Share of documents whose pairs are shorter than a row.
+    pub short_probability: f64,
+    /// How often each document is gone through, with other cuts, pairs and masks.
+    pub dupe_factor: u64,
+    /// Every line is a sentence; otherwise sentences are found in the text.
+    pub lines: bool,
+    pub cls: u32,
+    pub sep: u32,
+}
+
+/// A pair as ranges of ids.
+#[derive(Clone, Debug)]
+struct Instance {
+    a: Range<usize>,
+    b: Range<usize>,
+    label: i32,
+}
+
+/// How far random and following pairs may drift apart before the coin is overruled. Chunks of one sentence can only make
+/// random pairs (the rest of the rule would leave more than half of all pairs random); this makes up for them.
+const DRIFT: i64 = 8;
+
+pub fn assemble(plan: &Plan, task: &Pair, docs: TokenDocs, place: Place) -> Result<Assembled> {
+    let sentences: Vec<Vec<Range<usize>>> = (0..docs.len()).map(|doc| sentences(&docs, doc)).collect();
+    let mut pairs = Pairs { plan, task, sentences: &sentences, balance: 0, made: Vec::new(), alone: 0 };
+    for dupe in 0..task.dupe_factor {
+        for doc in 0..docs.len() {
+            let mut rng = Rng::new(plan.seed, Purpose::Pair, dupe, row_number(place, doc)?);
+            pairs.document(doc, &mut rng);
+        }
+    }
+    let (mut instances, alone) = (pairs.made, pairs.alone);
+    refuse(task, &instances, alone)?;
+    Rng::new(plan.seed, Purpose::Order, 0, place.partition).shuffle(&mut instances);
+    write(plan, task, &docs, &instances, place)
+}
+
+/// The sentences of a document as ranges of ids.
+fn sentences(docs: &TokenDocs, doc: usize) -> Vec<Range<usize>> {
+    let range = docs.range(doc);
+    let mut starts: Vec<usize> = range.clone().filter(|&t| docs.marks[t] & SENTENCE != 0).collect();
+    if starts.first() != Some(&range.start) && !range.is_empty() {
+        starts.insert(0, range.start);
+    }
+    let ends = starts.iter().skip(1).copied().chain([range.end]);
+    starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
+}
+
+struct Pairs<'a> {
+    plan: &'a Plan,
+    task: &'a Pair,
+    sentences: &'a [Vec<Range<usize>>],
+    /// Random pairs less following ones, so far.
+    balance: i64,
+    made: Vec<Instance>,
+    /// Chunks of one sentence.
+    alone: u64,
+}
+
+impl Pairs<'_> {
+    fn document(&mut self, doc: usize, rng: &mut Rng) {
+        let room = self.plan.seq_len - 3;
+        let short = rng.unit() < self.task.short_probability;
+        let target = if short { 2 + rng.below(room as u32 - 1) as usize } else { room };
+        let all = &self.sentences[doc];
+        let (mut first, mut next, mut length) = (0, 0, 0);
+        while next < all.len() {
+            length += all[next].len();
+            next += 1;
+            if next < all.len() && length < target {
+                continue;
+            }
+            // The chunk is first..next.
+            let count = next - first;
+            self.alone += u64::from(count == 1);
+            let split = if count > 1 { 1 + rng.below(count as u32 - 1) as usize } else { 1 };
+            let a = all[first].start..all[first + split - 1].end;
+            let rest = if count > 1 { Some(all[first + split].start..all[next - 1].end) } else { None };
+            if self.task.order {
+                if let Some(b) = rest {
+                    let swapped = rng.below(2) == 1;
+                    let (a, b) = fit(a, b, room, rng);
+                    let (a, b) = if swapped { (b, a) } else { (a, b) };
+                    self.made.push(Instance { a, b, label: i32::from(swapped) });
+                }
+            } else if let Some(b) = rest.clone().filter(|_| !self.random(rng)) {
+                self.balance -= 1;
+                let (a, b) = fit(a, b, room, rng);
+                self.made.push(Instance { a, b, label: 0 });
+            } else if let Some(b) = self.elsewhere(doc, target.saturating_sub(a.len()), rng) {
+                self.balance += 1;
+                let (a, b) = fit(a, b, room, rng);
+                self.made.push(Instance { a, b, label: 1 });
+                // The sentences after A weren't used: they go back.
+                next = first + split;
+            } else if let Some(b) = rest {
+                let (a, b) = fit(a, b, room, rng);
+                self.made.push(Instance { a, b, label: 0 });
+            }
+            (first, length) = (next, 0);
+        }
+    }
+
+    /// Shall B come from elsewhere? A coin, overruled where pairs have drifted apart.
+    fn random(&mut self, rng: &mut Rng) -> bool {
+        let coin = rng.below(2) == 1;
+        if self.sentences.len() < 2 {
+            false
+        } else if self.balance > DRIFT {
+            false
+        } else {
+            coin || self.balance < -DRIFT
+        }
+    }
+
+    /// Sentences of another document, from a random one on, until there are `wanted` tokens.
+    fn elsewhere(&self, doc: usize, wanted: usize, rng: &mut Rng) -> Option<Range<usize>> {
+        let others = self.sentences.len() as u32;
+        if others < 2 {
+            return None;
+        }
+        let mut other = rng.below(others - 1) as usize;
+        other += usize::from(other >= doc);
+        let all = &self.sentences[other];
+        let from = rng.below(all.len() as u32) as usize;
+        let start = all.get(from)?.start;
+        let last = all[from..].iter().find(|sentence| sentence.end - start >= wanted).or(all.last())?;
+        Some(start..last.end)
+    }
+}
+
+/// Takes tokens from the longer side (B where they are equal), at its front or its back by a coin, until both fit.
+fn fit(mut a: Range<usize>, mut b: Range<usize>, room: usize, rng: &mut Rng) -> (Range<usize>, Range<usize>) {
+    let mut coins = 0u32;
+    let mut left = 0;
+    while a.len() + b.len() > room {
+        if left == 0 {
+            (coins, left) = (rng.word(), 32);
+        }
+        let longer = if a.len() > b.len() { &mut a } else { &mut b };
+        if coins & 1 == 0 {
+            longer.start += 1
+        } else {
+            longer.end -= 1
+        }
+        coins >>= 1;
+        left -= 1;
+    }
+    (a, b)
+}
+
+/// Where most chunks have one sentence, there is nothing to predict.
+fn refuse(task: &Pair, instances: &[Instance], alone: u64) -> Result<()> {
+    let total = instances.len().max(1) as f64;
+    let random = instances.iter().filter(|instance| instance.label == 1).count() as f64;
+    let hint = "write a document as several sentences, documents apart by blank lines (format paragraph) or as files or JSONL records";
+    if task.order {
+        if alone as f64 > total {
+            return Err(Error::input(format!(
+                "sentence order: {alone} chunks have one sentence, only {} have two to order",
+                instances.len()
+            ))
+            .with_hint(hint));
+        }
+    } else if instances.len() >= 20 && random / total > 0.55 {
+        return Err(Error::input(format!(
+            "next sentence: {:.0} % of the pairs would be random instead of 50 %, since most documents have one sentence",
+            100.0 * random / total
+        ))
+        .with_hint(hint));
+    }
+    Ok(())
+}
+
+fn write(plan: &Plan, task: &Pair, docs: &TokenDocs, instances: &[Instance], place: Place) -> Result<Assembled> {
+    let width = plan.seq_len;
+    let filler = plan.vocabulary.special.filler();
+    let masker = Masker::new(&task.masking, &plan.vocabulary)?;
+    let words = task.masking.words();
+    let mut ids = Ids::with_capacity(plan.narrow(), instances.len() * width);
+    let mut bits = words.then(|| Bits::with_capacity(instances.len() * width));
+    let (mut lengths, mut firsts, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut stored, mut scratch) = (Stored::default(), Scratch::default());
+    let mut row: Vec<i32> = Vec::with_capacity(width);
+    let mut starts: Vec<bool> = Vec::with_capacity(width);
+    let mut counts = Counts { rows: instances.len() as u64, ..Counts::default() };
+    for (number, Instance { a, b, label }) in instances.iter().enumerate() {
+        row.clear();
+        row.push(task.cls as i32);
+        row.extend(docs.ids[a.clone()].iter().map(|&id| id as i32));
+        row.push(task.sep as i32);
+        let first = row.len();
+        row.extend(docs.ids[b.clone()].iter().map(|&id| id as i32));
+        row.push(task.sep as i32);
+        if words {
+            let mark = |t: usize| docs.marks[t] & WORD != 0;
+            starts.clear();
+            starts.push(false);
+            starts.extend(a.clone().map(mark));
+            starts.push(false);
+            starts.extend(b.clone().map(mark));
+            starts.push(false);
+        }
+        if task.masking.fixed {
+            let mut rng = Rng::new(plan.seed, Purpose::Mask, 0, row_number(place, number)?);
+            let word = |t: usize| starts[t];
+            let word: Option<&dyn Fn(usize) -> bool> = if words { Some(&word) } else { None };
+            masker.mask(&mut row, word, &mut rng, &mut scratch);
+            stored.push(&mut scratch.chosen);
+        }
+        ids.extend_signed(&row);
+        ids.fill(filler, width - row.len());
+        if let Some(bits) = &mut bits {
+            bits.extend(starts.iter().copied());
+            bits.fill(false, width - row.len());
+        }
+        lengths.push(row.len() as i32);
+        firsts.push(first as i32);
+        labels.push(*label);
+        counts.tokens += row.len() as u64;
+        counts.padding += (width - row.len()) as u64;
+        counts.random_pairs += *label as u64;
+    }
+    let mut columns = vec![
+        ids.fixed("input_ids", width)?,
+        ints("length", lengths),
+        ints("first_length", firsts),
+        ints("next_sentence_label", labels),
+    ];
+    if let Some(bits) = bits {
+        columns.push(bits.fixed("words", width)?);
+    }
+    if task.masking.fixed {
+        columns.push(int_list("masked_positions", stored.positions, &stored.ends)?);
+        columns.push(int_list("masked_labels", stored.labels, &stored.ends)?);
+    }
+    finish(plan, columns, TokenDocs::default(), counts)
+}
+
+/// input_ids, attention_mask, token_type_ids [rows, seqLen]; next_sentence_label [rows]; targets as in masked rows.
+pub fn collate(batcher: &Batcher, shards: &[Shard], keys: &[RowKey]) -> Result<Vec<Column>> {
+    let length = batcher.seq_len;
+    let size = keys.len() * length;
+    let mut out = Masked::new(batcher, keys.len())?;
+    let (mut attention, mut types, mut order) = (vec![0; size], vec![0; size], Vec::with_capacity(keys.len()));
+    for (i, key) in keys.iter().enumerate() {
+        let shard = &shards[key.shard];
+        let tokens = (shard.ints("length")?[key.row].max(0) as usize).min(length);
+        let first = (shard.ints("first_length")?[key.row].max(0) as usize).min(tokens);
+        out.row(i, tokens, shard, key)?;
+        attention[i * length..i * length + tokens].fill(1);
+        types[i * length + first..i * length + tokens].fill(1);
+        order.push(shard.ints("next_sentence_label")?[key.row]);
+    }
+    let shape = vec![keys.len() as u32, length as u32];
+    let (ids, mut rest) = out.finish();
+    let mut columns = vec![
+        ids,
+        Column::new("attention_mask", shape.clone(), attention),
+        Column::new("token_type_ids", shape, types),
+        Column::new("next_sentence_label", vec![keys.len() as u32], order),
+    ];
+    columns.append(&mut rest);
+    Ok(columns)
+}
