@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::text::split::Splitter;
 use crate::vocab::alphabet::Alphabet;
 use crate::vocab::count::Counter;
-use crate::vocab::{bpe, files};
+use crate::vocab::{files, train};
 
 #[napi(object)]
 pub struct VocabOptions {
@@ -38,17 +38,18 @@ pub fn train_vocab(task: &Task, options: VocabOptions) -> AsyncTask<Work<Trained
     spawn(move || {
         let splitter = Splitter::from_name_or_pattern(&options.split)?;
         let paths: Vec<PathBuf> = options.files.iter().map(PathBuf::from).collect();
-        let counter = Counter::new(splitter);
+        let counter = Counter::new(splitter, None, &options.special_tokens)?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         counter.count_files(&paths, threads, &progress)?;
-        let options = bpe::BpeOptions {
+        let options = train::Options {
+            objective: train::Objective::Frequency,
             vocab_size: options.vocab_size as usize,
             special_tokens: options.special_tokens,
             min_frequency: options.min_frequency.into(),
             max_token_length: None,
             threads,
         };
-        let trained = bpe::train(&counter.counts, &Alphabet::bytes(), &options, &progress)?;
+        let trained = train::train(&counter.counts, &Alphabet::bytes(), &options, &progress)?;
         let tokenizer = serde_json::to_string(&files::bpe_json(&trained, &counter.splitter))
             .map_err(|error| Error::internal(format!("tokenizer.json can't be written: {error}")))?;
         Ok(TrainedVocab {

@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use regex_syntax::hir::{Class, HirKind};
 
+use crate::text::normalise::is_punctuation as is_bert_punctuation;
+
 /// `\p{L}`
 pub const LETTER: u8 = 1;
 /// `\p{N}`
@@ -16,6 +18,8 @@ pub const UPPER: u8 = 8;
 pub const LOWER: u8 = 16;
 /// `\r` and `\n`
 pub const NEWLINE: u8 = 32;
+/// Punctuation as BERT's split sees it.
+pub const PUNCTUATION: u8 = 64;
 /// Class bits that end `[^\s\p{L}\p{N}]+`.
 pub const WORDLIKE: u8 = LETTER | NUMBER | SPACE;
 
@@ -51,6 +55,11 @@ impl Classes {
                 for range in class.ranges() {
                     flat[range.start() as usize..=range.end() as usize].iter_mut().for_each(|c| *c |= bit);
                 }
+            }
+        }
+        for c in '\0'..=char::MAX {
+            if is_bert_punctuation(c) {
+                flat[c as usize] |= PUNCTUATION;
             }
         }
         flat['\r' as usize] |= NEWLINE;
@@ -126,7 +135,7 @@ mod tests {
         assert_eq!(bits('½'), NUMBER);
         assert_eq!(bits('\u{301}'), UPPER | LOWER);
         assert_eq!(bits('\n'), SPACE | NEWLINE);
-        assert_eq!(bits('_'), 0);
+        assert_eq!(bits('_'), PUNCTUATION);
         assert_eq!((0..0x11_0000).filter(|&c| Classes::get().of(c) & SPACE != 0).count(), 25);
     }
 

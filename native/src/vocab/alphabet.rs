@@ -3,8 +3,6 @@
 
 use std::cmp::Reverse;
 
-use rustc_hash::FxHashMap;
-
 use crate::vocab::segments::Symbol;
 use crate::vocab::words::WordCounts;
 
@@ -18,8 +16,8 @@ pub struct Alphabet {
 
 enum Kind {
     Bytes(Box<[usize; 256]>),
-    /// Symbols of a character at the start of a word and elsewhere. Other characters are left out of words.
-    Chars(FxHashMap<char, [usize; 2]>),
+    /// Symbols of each code point at the start of a word and elsewhere. Those without are left out of words.
+    Chars(Vec<[u32; 2]>),
 }
 
 impl Alphabet {
@@ -35,23 +33,26 @@ impl Alphabet {
     /// The characters of `words` (UTF-8), at most the `limit` most frequent ones (ties to the smaller code point), then,
     /// with a prefix, those seen inside words, prefixed.
     pub fn chars(words: &WordCounts, limit: Option<usize>, prefix: &str) -> Self {
-        let mut seen: FxHashMap<char, [u64; 2]> = FxHashMap::default();
+        let mut seen = vec![[0u64; 2]; char::MAX as usize + 1];
         words.for_each(|word, count| {
             for (i, c) in chars(word).enumerate() {
-                seen.entry(c).or_default()[usize::from(i > 0)] += count;
+                seen[c as usize][usize::from(i > 0)] += count;
             }
         });
-        let mut kept: Vec<(char, [u64; 2])> = seen.into_iter().collect();
+        let mut kept: Vec<(char, [u64; 2])> =
+            ('\0'..=char::MAX).map(|c| (c, seen[c as usize])).filter(|(_, seen)| *seen != [0, 0]).collect();
         kept.sort_unstable_by_key(|&(c, [first, later])| (Reverse(first + later), c));
         kept.truncate(limit.unwrap_or(usize::MAX));
         kept.sort_unstable_by_key(|&(c, _)| c);
         let mut tokens: Vec<String> = kept.iter().map(|(c, _)| c.to_string()).collect();
-        let mut symbols: FxHashMap<char, [usize; 2]> =
-            kept.iter().zip(1..).map(|(&(c, _), symbol)| (c, [symbol, symbol])).collect();
+        let mut symbols = vec![[0; 2]; kept.last().map_or(0, |&(c, _)| c as usize + 1)];
+        for (&(c, _), symbol) in kept.iter().zip(1..) {
+            symbols[c as usize] = [symbol, symbol];
+        }
         if !prefix.is_empty() {
             for (c, _) in kept.iter().filter(|(_, [_, later])| *later > 0) {
                 tokens.push(format!("{prefix}{c}"));
-                symbols.entry(*c).or_default()[1] = tokens.len();
+                symbols[*c as usize][1] = tokens.len() as u32;
             }
         }
         Self { tokens, kind: Kind::Chars(symbols), prefix: prefix.to_string() }
@@ -67,7 +68,7 @@ impl Alphabet {
     pub fn count(&self, word: &[u8]) -> usize {
         match &self.kind {
             Kind::Bytes(_) => word.len(),
-            Kind::Chars(symbols) => chars(word).filter(|c| symbols.contains_key(c)).count(),
+            Kind::Chars(symbols) => known(symbols, word).count(),
         }
     }
 
@@ -79,10 +80,27 @@ impl Alphabet {
                 slots.iter_mut().zip(word).for_each(|(slot, &byte)| *slot = S::new(symbols[byte as usize]));
             }
             Kind::Chars(symbols) => {
-                let found = chars(word).enumerate().filter_map(|(i, c)| Some(symbols.get(&c)?[usize::from(i > 0)]));
+                let found = known(symbols, word);
                 slots.iter_mut().zip(found).for_each(|(slot, symbol)| *slot = S::new(symbol));
             }
         }
+    }
+
+    /// How often each symbol is seen, by symbol; none of 0.
+    pub fn frequencies(&self, words: &WordCounts) -> Vec<u64> {
+        let mut all = vec![0; self.tokens.len() + 1];
+        let mut symbols: Vec<u32> = Vec::new();
+        words.for_each(|word, count| {
+            symbols.resize(self.count(word), 0);
+            self.write(word, &mut symbols);
+            symbols.iter().for_each(|&symbol| all[symbol as usize] += count);
+        });
+        all
+    }
+
+    /// Whether pieces that continue a word are told apart from those that start one.
+    pub fn has_prefix(&self) -> bool {
+        !self.prefix.is_empty()
     }
 
     /// The name of two symbols merged.
@@ -93,6 +111,14 @@ impl Alphabet {
         text.push_str(right);
         text
     }
+}
+
+/// The symbols of the characters that have one.
+#[inline]
+fn known(symbols: &[[u32; 2]], word: &[u8]) -> impl Iterator<Item = usize> {
+    let found =
+        chars(word).enumerate().map(|(i, c)| symbols.get(c as usize).map_or(0, |known| known[usize::from(i > 0)]));
+    found.filter(|&symbol| symbol > 0).map(|symbol| symbol as usize)
 }
 
 /// The characters of a word; words come from text, so nothing is ever replaced.

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::text::normalise::Normalizer;
 use crate::text::split::Splitter;
+use crate::vocab::prepare::{Buffer, Prepare};
 use crate::vocab::words::{WordCounts, Writer};
 
 const CHUNK: u64 = 512 << 10;
@@ -20,13 +22,16 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 pub struct Counter {
     pub splitter: Splitter,
     pub counts: WordCounts,
+    prepare: Prepare,
     bytes: AtomicU64,
     words: AtomicU64,
 }
 
 impl Counter {
-    pub fn new(splitter: Splitter) -> Self {
-        Self { splitter, counts: WordCounts::default(), bytes: AtomicU64::new(0), words: AtomicU64::new(0) }
+    /// Texts are normalised, then split. The `special` tokens in them are cut out first and not counted.
+    pub fn new(splitter: Splitter, normalizer: Option<Normalizer>, special: &[String]) -> Result<Self> {
+        let (bytes, words) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Self { splitter, counts: WordCounts::default(), prepare: Prepare::new(normalizer, special)?, bytes, words })
     }
 
     /// Bytes of text counted.
@@ -51,7 +56,7 @@ impl Counter {
             Mutex::new(Source { files, file: None, offset: 0, carry: Vec::new(), spaced: self.splits_at_spaces() });
         let work = || -> Result<()> {
             let mut writer = self.counts.writer();
-            let mut chunk = Vec::new();
+            let (mut chunk, mut buffer) = (Vec::new(), Buffer::default());
             loop {
                 progress.check()?;
                 let place = source.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fill(&mut chunk)?;
@@ -62,7 +67,7 @@ impl Counter {
                         "convert the file to UTF-8 (iconv -f LATIN1 -t UTF-8), or cut such bytes out (iconv -c)",
                     )
                 })?;
-                self.count_lines(text, &mut writer)?;
+                self.count(text, true, &mut writer, &mut buffer)?;
                 progress.add(chunk.len() as u64);
             }
             writer.finish();
@@ -80,38 +85,28 @@ impl Counter {
 
     /// Counts the words of whole texts, each split by itself.
     pub fn count_texts<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Result<()> {
-        let mut writer = self.counts.writer();
+        let (mut writer, mut buffer) = (self.counts.writer(), Buffer::default());
         for text in texts {
-            let mut words = 0;
-            self.splitter.split(text, |range| {
-                words += 1;
-                writer.count(text.as_bytes(), range.start, range.len());
-            })?;
-            self.end_text(text, words, &mut writer);
+            self.count(text, false, &mut writer, &mut buffer)?;
         }
         writer.finish();
         Ok(())
     }
 
-    fn count_lines(&self, text: &str, writer: &mut Writer) -> Result<()> {
-        let bytes = text.as_bytes();
-        let (mut start, mut words) = (0, 0);
-        while start < bytes.len() {
-            let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |at| start + at + 1);
-            self.splitter.split(&text[start..end], |range| {
+    #[inline]
+    fn count(&self, text: &str, lines: bool, writer: &mut Writer, buffer: &mut Buffer) -> Result<()> {
+        let mut words = 0;
+        let all = self.prepare.pieces(text, lines, buffer, |all, piece| {
+            let start = piece.start;
+            self.splitter.split(&all[piece], |range| {
                 words += 1;
-                writer.count(bytes, start + range.start, range.len());
-            })?;
-            start = end;
-        }
-        self.end_text(text, words, writer);
-        Ok(())
-    }
-
-    fn end_text(&self, text: &str, words: u64, writer: &mut Writer) {
-        writer.end_text(text.as_bytes());
+                writer.count(all.as_bytes(), start + range.start, range.len());
+            })
+        })?;
+        writer.end_text(all.as_bytes());
         self.bytes.fetch_add(text.len() as u64, Ordering::Relaxed);
         self.words.fetch_add(words, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Whether a word can never go on behind a space that stands between other characters.

@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::text::split::Splitter;
-use crate::vocab::bpe::Bpe;
+use crate::vocab::train::Vocabulary;
 
 /// A tokenizer.json with a byte-level BPE model.
-pub fn bpe_json(bpe: &Bpe, splitter: &Splitter) -> Value {
+pub fn bpe_json(bpe: &Vocabulary, splitter: &Splitter) -> Value {
     let level =
         |regex: bool| json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": regex});
     let pre_tokenizer = match (splitter, splitter.pattern()) {

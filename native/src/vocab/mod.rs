@@ -1,11 +1,12 @@
 //! Text to vocabulary: counting, BPE, WordPiece.
 
 pub mod alphabet;
-pub mod bpe;
 pub mod count;
 pub mod files;
 mod machine;
 mod merge;
+mod prepare;
 mod scan;
 mod segments;
+pub mod train;
 pub mod words;

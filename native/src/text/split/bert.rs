@@ -2,33 +2,23 @@
 
 use std::ops::Range;
 
-use unicode_categories::UnicodeCategories;
-
-use crate::text::classes::{Classes, SPACE};
-
-/// ASCII punctuation with all its symbols, or Unicode punctuation as of the tables that Hugging Face uses.
-#[inline]
-pub fn is_bert_punctuation(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_punctuation() } else { c.is_punctuation() }
-}
+use crate::text::classes::{Classes, PUNCTUATION, SPACE};
 
 #[inline]
-pub fn split(classes: &Classes, text: &str, mut word: impl FnMut(Range<usize>)) {
-    let mut start = 0;
-    for (at, c) in text.char_indices() {
-        let space = classes.of(c as u32) & SPACE != 0;
-        if !space && !is_bert_punctuation(c) {
-            continue;
+pub fn split(classes: &Classes, text: &[u8], mut word: impl FnMut(Range<usize>)) {
+    let (mut start, mut at) = (0, 0);
+    loop {
+        let end = classes.run(text, at, |c| c & (SPACE | PUNCTUATION) == 0);
+        if end > start {
+            word(start..end);
         }
-        if at > start {
-            word(start..at);
+        let (bits, n) = classes.at(text, end);
+        if n == 0 {
+            return;
         }
-        start = at + c.len_utf8();
-        if !space {
-            word(at..start);
+        (at, start) = (end + n, end + n);
+        if bits & PUNCTUATION != 0 {
+            word(end..at);
         }
-    }
-    if start < text.len() {
-        word(start..text.len());
     }
 }

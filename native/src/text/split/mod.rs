@@ -11,7 +11,6 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::text::classes::Classes;
-pub use bert::is_bert_punctuation;
 pub use pattern::Pattern;
 
 /// How text is cut into words before anything is merged. All but `Bert` lose no byte.
@@ -90,7 +89,7 @@ impl Splitter {
             Self::Cl100k => walk(bytes, word, |text, at| cl100k::next::<true>(classes, text, at)),
             Self::Llama3 => walk(bytes, word, |text, at| cl100k::next::<false>(classes, text, at)),
             Self::O200k => walk(bytes, word, |text, at| o200k::next(classes, text, at)),
-            Self::Bert => bert::split(classes, text, word),
+            Self::Bert => bert::split(classes, bytes, word),
             Self::Whole if text.is_empty() => {}
             Self::Whole => word(0..text.len()),
             Self::Pattern(pattern) => pattern.split(text, word)?,

@@ -8,7 +8,7 @@ fn count(texts: &[&[u8]], split: &str, threads: usize) -> Result<BTreeMap<String
     for (file, text) in files.iter().zip(texts) {
         fs::write(file, text).unwrap();
     }
-    let counter = Counter::new(Splitter::from_name_or_pattern(split)?);
+    let counter = Counter::new(Splitter::from_name_or_pattern(split)?, None, &[])?;
     counter.count_files(&files, threads, &Progress::new())?;
     let mut all = BTreeMap::new();
     counter.counts.for_each(|word, n| assert!(all.insert(String::from_utf8(word.to_vec()).unwrap(), n).is_none()));

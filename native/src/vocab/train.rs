@@ -1,16 +1,28 @@
-//! Words with counts enter, merges leave: byte-pair encoding by the rules of Hugging Face's trainer (most frequent
-//! pair first, ties to the smaller pair of ids), from bytes or from characters.
+//! Counted words enter, a vocabulary leaves: byte-pair encoding by the rules of Hugging Face's trainer (most frequent pair
+//! first, ties to the smaller pair of ids), or WordPiece, which can also merge by likelihood.
 
 use rustc_hash::FxHashMap;
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::vocab::alphabet::Alphabet;
-use crate::vocab::merge::{Limits, Merger, Token};
+use crate::vocab::merge::{ByCount, ByLikelihood, Limits, Merger, Score, Token};
 use crate::vocab::segments::{Segments, Symbol};
 use crate::vocab::words::WordCounts;
 
-pub struct BpeOptions {
+/// Which pair is merged next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objective {
+    /// f(ab)
+    Frequency,
+    /// f(ab) / (f(a) f(b))
+    LikelihoodRatio,
+    /// f(ab) log(N f(ab) / (f(a) f(b)))
+    LikelihoodGain,
+}
+
+pub struct Options {
+    pub objective: Objective,
     /// A cap on all entries: special tokens, alphabet and merged tokens.
     pub vocab_size: usize,
     pub special_tokens: Vec<String>,
@@ -22,8 +34,8 @@ pub struct BpeOptions {
 }
 
 /// A trained vocabulary. The id of a token is its place in `tokens`.
-#[derive(Debug, PartialEq)]
-pub struct Bpe {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vocabulary {
     /// How many of the tokens, from the first on, are special, and how many after them are the alphabet.
     pub special_tokens: usize,
     pub alphabet: usize,
@@ -34,7 +46,7 @@ pub struct Bpe {
 }
 
 /// Trains on counted words. Progress in merges. The same for any number of threads.
-pub fn train(words: &WordCounts, alphabet: &Alphabet, options: &BpeOptions, progress: &Progress) -> Result<Bpe> {
+pub fn train(words: &WordCounts, alphabet: &Alphabet, options: &Options, progress: &Progress) -> Result<Vocabulary> {
     // Symbol 0 is none, and 16 bits are enough for most vocabularies.
     if options.vocab_size < u16::MAX as usize {
         train_with::<u16>(words, alphabet, options, progress)
@@ -46,9 +58,9 @@ pub fn train(words: &WordCounts, alphabet: &Alphabet, options: &BpeOptions, prog
 fn train_with<S: Symbol>(
     words: &WordCounts,
     alphabet: &Alphabet,
-    options: &BpeOptions,
+    options: &Options,
     progress: &Progress,
-) -> Result<Bpe> {
+) -> Result<Vocabulary> {
     let mut tokens = options.special_tokens.clone();
     let special_tokens = tokens.len();
     let mut ids: FxHashMap<String, usize> = tokens.iter().cloned().zip(0..).collect();
@@ -69,8 +81,6 @@ fn train_with<S: Symbol>(
     let merges_left = options.vocab_size - tokens.len();
     progress.start(merges_left as u64);
 
-    let segments = Segments::<S>::new(words, alphabet, options.threads)?;
-    let mut merger = Merger::new(segments, vec![1; 1 + alphabet.tokens().len()]);
     let limits = Limits {
         min_count: options.min_frequency,
         max_length: options.max_token_length.unwrap_or(u32::MAX),
@@ -80,14 +90,15 @@ fn train_with<S: Symbol>(
     let mut merges = Vec::with_capacity(merges_left);
     // Symbols count from 1 and leave the special tokens out.
     let id_of = |symbol: usize| symbol - 1 + special_tokens;
-    merger.run(&limits, progress, |left, right| {
+    let token = |left: usize, right: usize| {
         if tokens.len() == options.vocab_size {
             return Token::Full;
         }
         let (left, right) = (id_of(left), id_of(right));
         let text = alphabet.join(&tokens[left], &tokens[right]);
         match ids.get(&text) {
-            Some(&id) if id < special_tokens => return Token::Refused,
+            // No merge spells a special token, nor (`#` and `###a`) a piece that stands elsewhere in a word.
+            Some(&id) if id < special_tokens || alphabet.has_prefix() => return Token::Refused,
             Some(&id) => {
                 merges.push((left as u32, right as u32));
                 return Token::Known(id + 1 - special_tokens);
@@ -98,8 +109,22 @@ fn train_with<S: Symbol>(
         ids.insert(text.clone(), tokens.len());
         tokens.push(text);
         Token::New
-    })?;
-    Ok(Bpe { special_tokens, alphabet: alphabet.tokens().len(), tokens, merges })
+    };
+    let segments = Segments::<S>::new(words, alphabet, options.threads)?;
+    let score = match options.objective {
+        Objective::Frequency => None,
+        Objective::LikelihoodRatio => Some(Score::Ratio),
+        Objective::LikelihoodGain => Some(Score::Gain),
+    };
+    let lengths = vec![1; 1 + alphabet.tokens().len()];
+    match score {
+        None => Merger::new(segments, lengths, ByCount::default()).run(&limits, progress, token)?,
+        Some(score) => {
+            let queue = ByLikelihood::new(score, alphabet.frequencies(words));
+            Merger::new(segments, lengths, queue).run(&limits, progress, token)?;
+        }
+    }
+    Ok(Vocabulary { special_tokens, alphabet: alphabet.tokens().len(), tokens, merges })
 }
 
 #[cfg(test)]

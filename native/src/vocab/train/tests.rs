@@ -1,48 +1,54 @@
 use proptest::prelude::*;
 
+use super::reference::Rules;
 use super::*;
 use crate::text::split::Splitter;
 use crate::vocab::count::Counter;
 
 fn count(text: &str, split: &str) -> Counter {
-    let counter = Counter::new(Splitter::from_name_or_pattern(split).unwrap());
+    let counter = Counter::new(Splitter::from_name_or_pattern(split).unwrap(), None, &[]).unwrap();
     counter.count_texts(text.lines()).unwrap();
     counter
 }
 
-fn options(vocab_size: usize, min_frequency: u64, max_token_length: Option<u32>) -> BpeOptions {
-    BpeOptions { vocab_size, special_tokens: vec!["<s>".into()], min_frequency, max_token_length, threads: 2 }
+fn options(vocab_size: usize) -> Options {
+    Options {
+        objective: Objective::Frequency,
+        vocab_size,
+        special_tokens: vec!["<s>".into()],
+        min_frequency: 0,
+        max_token_length: None,
+        threads: 2,
+    }
 }
 
 /// Merges as symbols, by the reference.
-fn expected(words: &WordCounts, alphabet: &Alphabet, size: usize, min: u64, max_length: u32) -> Vec<(u32, u32)> {
+fn expected(words: &WordCounts, alphabet: &Alphabet, size: usize, rules: &Rules) -> Vec<(u32, u32)> {
     let mut all = Vec::new();
     words.for_each(|word, count| {
         let mut symbols = vec![0u32; alphabet.count(word)];
         alphabet.write(word, &mut symbols);
         all.push((symbols, count));
     });
-    reference::merges(&all, alphabet.tokens().len(), size, min, max_length)
+    reference::merges(&all, alphabet.tokens().len(), size, rules)
 }
 
-fn check(
-    text: &str,
-    split: &str,
-    more: usize,
-    min: u64,
-    max_length: Option<u32>,
-) -> std::result::Result<(), TestCaseError> {
+/// Trains in every way and compares with the reference.
+fn check(text: &str, split: &str, more: usize, min: u64, max: Option<u32>) -> std::result::Result<(), TestCaseError> {
     let counter = count(text, split);
     let words = &counter.counts;
     for alphabet in [Alphabet::bytes(), Alphabet::chars(words, None, ""), Alphabet::chars(words, Some(5), "##")] {
-        let size = alphabet.tokens().len() + more;
-        let symbol_merges = expected(words, &alphabet, size, min, max_length.unwrap_or(u32::MAX));
-        let options = options(size + 1, min, max_length);
-        for wide in [false, true] {
-            let train = if wide { train_with::<u32> } else { train_with::<u16> };
-            let bpe = train(words, &alphabet, &options, &Progress::new()).unwrap();
-            prop_assert_eq!(&bpe.merges, &symbol_merges);
-            prop_assert!(bpe.tokens.len() <= options.vocab_size);
+        for objective in [Objective::Frequency, Objective::LikelihoodRatio, Objective::LikelihoodGain] {
+            let size = alphabet.tokens().len() + more;
+            let rules = Rules { objective, min_frequency: min, max_length: max.unwrap_or(u32::MAX) };
+            let symbol_merges = expected(words, &alphabet, size, &rules);
+            let options = Options { objective, min_frequency: min, max_token_length: max, ..options(size + 1) };
+            for wide in [false, true] {
+                let train = if wide { train_with::<u32> } else { train_with::<u16> };
+                let vocabulary = train(words, &alphabet, &options, &Progress::new()).unwrap();
+                prop_assert_eq!(&vocabulary.merges, &symbol_merges, "{:?}", objective);
+                prop_assert!(vocabulary.tokens.len() <= options.vocab_size);
+            }
         }
     }
     Ok(())
@@ -71,7 +77,7 @@ proptest! {
 #[test]
 fn the_size_is_a_cap_that_holds() {
     let counter = count("aaaa bbbb aaaa", "gpt2");
-    let train = |size| train(&counter.counts, &Alphabet::bytes(), &options(size, 0, None), &Progress::new());
+    let train = |size| train(&counter.counts, &Alphabet::bytes(), &options(size), &Progress::new());
     assert_eq!(train(258).unwrap().tokens.len(), 258);
     assert_eq!(train(257).unwrap().merges, []);
     let error = train(256).unwrap_err();
@@ -81,6 +87,6 @@ fn the_size_is_a_cap_that_holds() {
 #[test]
 fn no_merge_spells_a_special_token() {
     let counter = count("<s><s><s> <s>", "none");
-    let bpe = train(&counter.counts, &Alphabet::bytes(), &options(300, 0, None), &Progress::new()).unwrap();
+    let bpe = train(&counter.counts, &Alphabet::bytes(), &options(300), &Progress::new()).unwrap();
     assert_eq!(bpe.tokens.iter().filter(|token| *token == "<s>").count(), 1);
 }
