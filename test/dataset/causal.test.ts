@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { copyFile, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -36,6 +36,8 @@ test.before(async () => {
     seed: 1,
   });
 });
+
+test.after.always(() => rm(dir, { recursive: true, force: true }));
 
 test('the rows hold every chapter, as the tokenizer encodes it', async (t) => {
   const tokenizer = await Tokenizer.load(vocab);
