@@ -132,7 +132,8 @@ function plainNodes(node: Node): Field[][] {
 
 function nodeFields(op: string, inputs: string[], outputs: string[], attributes: Record<string, Attribute>): Field[] {
   return [
-    ...inputs.map((input): Field => [1, input]),
+    // Optional inputs left out at the end are not written at all: the runtime's optimizer crashes on an empty bias.
+    ...inputs.slice(0, inputs.findLastIndex((input) => input !== '') + 1).map((input): Field => [1, input]),
     ...outputs.map((output): Field => [2, output]),
     [3, `${op}:${outputs[0]}`],
     [4, op],
