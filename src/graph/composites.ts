@@ -10,16 +10,50 @@ import {
   gatherElements,
   layerNormParts,
   logSoftmax,
+  matmul,
   mul,
   neg,
   reciprocal,
   sigmoid,
+  softmax,
   sqrt,
   sum,
   sumOfSquares,
   tanh,
 } from './ops.ts';
 import type { Value } from './value.ts';
+
+export interface AttentionOptions {
+  /** Factor on q k^T. */
+  scale: number;
+  /** Added to the scaled scores; broadcast. */
+  mask?: Value | undefined;
+  /** Multiplies the weights: dropout. */
+  dropout?: Value | undefined;
+}
+
+/**
+ * softmax(scale q k^T + mask) v over any leading axes: q [.., m, d], k [.., n, d], v [.., n, e] -> [.., m, e], and the
+ * weights before dropout [.., m, n].
+ */
+export function attentionCore(q: Value, k: Value, v: Value, options: AttentionOptions): [Value, Value] {
+  const { scale, mask, dropout } = options;
+  // Left-out ones stand in as a constant that nothing depends on.
+  const none = q.graph.constant(0, q.dtype);
+  const inputs = [q, k, v, mask ?? none, dropout ?? none];
+  const outputs = q.graph.define(
+    'Attention',
+    inputs,
+    () => {
+      const scores = matmul(q, k, { transB: true, alpha: scale });
+      const weights = softmax(mask ? add(scores, mask) : scores);
+      const kept = dropout ? mul(weights, dropout) : weights;
+      return [matmul(kept, v), weights, kept];
+    },
+    { scale: { float: scale }, dropout: { int: dropout ? 1 : 0 } },
+  );
+  return [outputs[0]!, outputs[1]!];
+}
 
 /** x / (1 + e^-x) (Elfwing et al. 2017; SwiGLU's gate). */
 export function silu(x: Value): Value {
@@ -32,8 +66,9 @@ export function silu(x: Value): Value {
 /** x P(X <= x) for a standard normal X (Hendrycks and Gimpel 2016): BERT's. */
 export function gelu(x: Value): Value {
   return x.graph.define('Gelu', [x], () => {
-    const cdf = mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5);
-    return [mul(x, cdf), cdf];
+    const scaled = mul(x, Math.SQRT1_2);
+    const cdf = add(mul(erf(scaled), 0.5), 0.5);
+    return [mul(x, cdf), cdf, scaled];
   })[0]!;
 }
 

@@ -92,6 +92,15 @@ export class Graph {
     return value;
   }
 
+  /** The same constant as in another graph. */
+  copyConstant(value: Value): Value {
+    const bytes = value.graph.constants.get(value);
+    if (!bytes) throw new MillraceError('internal', `${value.name} is used before it is made`);
+    const copy = new Value(this, this.unique('constant'), value.shape, value.dtype);
+    this.constants.set(copy, bytes);
+    return copy;
+  }
+
   /** Appends one node; each entry of `outputs` gives a new value. An omitted optional input is `undefined`. */
   apply(
     op: string,

@@ -1,13 +1,12 @@
 /** Scaled dot-product attention over many heads: queries, keys and values go in, one mixed value a query comes out. */
 import {
-  add,
+  attentionCore,
   concat,
   type Dim,
   equal,
   type Graph,
-  matmul,
   reshape,
-  softmax,
+  type Shape,
   transpose,
   type Value,
   where,
@@ -24,8 +23,8 @@ export interface HeadsOptions {
   mask?: Value | undefined;
   /** Factor on q k^T; 1 / sqrt(head size) by default (Vaswani et al. 2017, eq. 1). */
   scale?: number;
-  /** Applied to the attention weights, for dropout. */
-  dropout?: (weights: Value) => Value;
+  /** The dropout mask for attention weights of a shape, where there is to be one. */
+  dropout?: (shape: Shape) => Value | undefined;
   /** Takes the place of what `attend` does: how decoding reads keys and values from a cache (see decode.ts). */
   through?: Attend | undefined;
 }
@@ -42,15 +41,19 @@ export interface Attended {
 /** q [batch, queries, heads * size], k and v [batch, keys, kvHeads * size]. */
 export function attend(q: Value, k: Value, v: Value, { through, ...options }: HeadsOptions): Attended {
   if (through) return through(q, k, v, options);
-  const { heads, kvHeads = heads, mask, dropout = (weights) => weights } = options;
+  const { heads, kvHeads = heads, mask, dropout } = options;
   const size = q.size(-1) / heads;
   const group = heads / kvHeads;
   const [batch, queries] = [q.shape[0]!, q.shape[1]!];
   const scale = options.scale ?? 1 / Math.sqrt(size);
   const [kh, vh] = [split(k, kvHeads), split(v, kvHeads)];
-  const scores = matmul(splitGrouped(q, kvHeads, group), kh, { transB: true, alpha: scale });
-  const weights = softmax(mask ? add(scores, group === 1 ? mask : tileQueries(mask, group)) : scores);
-  const mixed = matmul(dropout(weights), vh);
+  const grouped = splitGrouped(q, kvHeads, group);
+  const shape = [...grouped.shape.slice(0, -1), kh.shape.at(-2)!];
+  const [mixed, weights] = attentionCore(grouped, kh, vh, {
+    scale,
+    mask: mask && group > 1 ? tileQueries(mask, group) : mask,
+    dropout: dropout?.(shape),
+  });
   const width = heads * vh.size(-1);
   if (group === 1) return { out: reshape(transpose(mixed, [0, 2, 1, 3]), [batch, queries, width]), weights };
   const apart = reshape(mixed, [batch, kvHeads, group, queries, vh.size(-1)]);

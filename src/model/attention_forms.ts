@@ -2,7 +2,7 @@
  * The forms of attention that a text on it goes through, each usable alone: queries, keys and values go in, weighted
  * sums of the values and the weights come out. docs/models.md draws them.
  */
-import { add, matmul, mul, reshape, slice, softmax, split, sub, tanh, type Value } from '../graph/index.ts';
+import { add, matmul, mul, reshape, type Shape, slice, softmax, split, sub, tanh, type Value } from '../graph/index.ts';
 import { type Attend, attend, causalMask } from './attention.ts';
 import type { ProgramBuilder } from './builder.ts';
 import { xavierUniform, zeros } from './init.ts';
@@ -74,8 +74,8 @@ export interface MultiHeadOptions {
   heads: number;
   /** Float [batch or 1, 1, m or 1, n]; see attention.ts. */
   mask?: Value | undefined;
-  /** Applied to the attention weights, for dropout. */
-  dropout?: (weights: Value) => Value;
+  /** The dropout mask for attention weights of a shape, where there is to be one. */
+  dropout?: (shape: Shape) => Value | undefined;
   through?: Attend | undefined;
 }
 

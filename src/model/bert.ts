@@ -4,7 +4,7 @@
  * BertForSequenceClassification.
  */
 import { MillraceError } from '../errors.ts';
-import { add, gather, reshape, rows, slice, tanh, type Value } from '../graph/index.ts';
+import { add, gather, reshape, rows, type Shape, slice, tanh, type Value } from '../graph/index.ts';
 import { attend, paddingMask } from './attention.ts';
 import type { ProgramBuilder } from './builder.ts';
 import { type Init, zeros } from './init.ts';
@@ -76,7 +76,7 @@ export function bert(config: BertConfig): Model<BertConfig> {
     const name = `bert.encoder.layer.${layer}`;
     return b.graph.segment(name, () => {
       const [q, k, v] = ['query', 'key', 'value'].map((part) => dense(b, `${name}.attention.self.${part}`, x));
-      const dropout = (weights: Value) => b.dropout(weights, config.attention_probs_dropout_prob ?? 0.1);
+      const dropout = (shape: Shape) => b.dropoutMask(shape, config.attention_probs_dropout_prob ?? 0.1);
       const { out, weights } = attend(q!, k!, v!, { heads, mask, dropout });
       if (options.attentions) b.attention(`attention.${layer}`, weights, heads);
       const attended = drop(b, dense(b, `${name}.attention.output.dense`, out));

@@ -103,10 +103,16 @@ export class ProgramBuilder {
 
   /** Inverted dropout: in training, times a mask input of 0 or 1 / (1 - p); else nothing. */
   dropout(x: Value, p: number): Value {
-    if (!this.training || p === 0) return x;
+    const mask = this.dropoutMask(x.shape, p);
+    return mask ? mul(x, mask) : x;
+  }
+
+  /** The mask that `dropout` multiplies by. */
+  dropoutMask(shape: Shape, p: number): Value | undefined {
+    if (!this.training || p === 0) return undefined;
     const name = `dropout.${this.dropoutMasks.length}`;
-    this.dropoutMasks.push({ name, shape: fixed(x.shape), p });
-    return mul(x, this.graph.input(name, 'float32', x.shape));
+    this.dropoutMasks.push({ name, shape: fixed(shape), p });
+    return this.graph.input(name, 'float32', shape);
   }
 
   /**

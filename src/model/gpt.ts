@@ -4,7 +4,7 @@
  * GPT2ForSequenceClassification.
  */
 import { MillraceError } from '../errors.ts';
-import { add, cast, equal, max, mul, not, split, type Value } from '../graph/index.ts';
+import { add, cast, equal, max, mul, not, type Shape, split, type Value } from '../graph/index.ts';
 import { attend } from './attention.ts';
 import type { ProgramBuilder } from './builder.ts';
 import { causalRecipe, languageModelLoss } from './causal.ts';
@@ -77,7 +77,7 @@ export function gpt(config: GptConfig): Model<GptConfig> {
       const scale =
         (config.scale_attn_weights === false ? 1 : 1 / Math.sqrt(width / heads)) /
         (config.scale_attn_by_inverse_layer_idx ? layer + 1 : 1);
-      const dropout = (weights: Value) => b.dropout(weights, config.attn_pdrop ?? 0);
+      const dropout = (shape: Shape) => b.dropoutMask(shape, config.attn_pdrop ?? 0);
       const { out, weights } = attend(q!, k!, v!, { heads, mask, scale, dropout, through: options.cache?.own });
       if (options.attentions) b.attention(`attention.${layer}`, weights, heads);
       const mixed = add(x, drop(conv('attn.c_proj', out, width, residual)));

@@ -3,7 +3,7 @@
  * rotary attention with shared key/value heads, and SwiGLU; parameters under the names of LlamaForCausalLM.
  */
 import { MillraceError } from '../errors.ts';
-import { add, mul, rotary, type Value } from '../graph/index.ts';
+import { add, mul, rotary, type Shape, type Value } from '../graph/index.ts';
 import { type Attend, attend } from './attention.ts';
 import type { ProgramBuilder } from './builder.ts';
 import { causalLanguageModel } from './causal.ts';
@@ -83,7 +83,7 @@ export function llama(config: LlamaConfig): Model<LlamaConfig> {
     const q = turn(project('q', x, heads * size), heads);
     const k = turn(project('k', x, kvHeads * size), kvHeads);
     const v = project('v', x, kvHeads * size);
-    const dropout = (weights: Value) => b.dropout(weights, config.attention_dropout ?? 0);
+    const dropout = (shape: Shape) => b.dropoutMask(shape, config.attention_dropout ?? 0);
     const { out, weights } = attend(q, k, v, { heads, kvHeads, mask, dropout, through });
     return { out: project('o', out, width), weights };
   }

@@ -4,7 +4,7 @@
  * MarianMTModel.
  */
 import { MillraceError } from '../errors.ts';
-import { add, mul, type Value } from '../graph/index.ts';
+import { add, mul, type Shape, type Value } from '../graph/index.ts';
 import { type Attend, attend } from './attention.ts';
 import type { ProgramBuilder } from './builder.ts';
 import { normal, zeros } from './init.ts';
@@ -85,7 +85,7 @@ export function marian(config: MarianConfig): Model<MarianConfig> {
       dense(b, `${name}.k_proj`, memory),
       dense(b, `${name}.v_proj`, memory),
     ];
-    const dropout = (weights: Value) => b.dropout(weights, config.attention_dropout ?? 0);
+    const dropout = (shape: Shape) => b.dropoutMask(shape, config.attention_dropout ?? 0);
     const { out, weights } = attend(q, k, v, { heads, mask, dropout, through });
     if (show) b.attention(show, weights, heads);
     return norm(b, `${name}_layer_norm`, add(x, drop(b, dense(b, `${name}.out_proj`, out))));

@@ -4,7 +4,7 @@
  * Parameters under the names that torch.nn.TransformerEncoder and Decoder layers give them.
  */
 import { MillraceError } from '../errors.ts';
-import { add, mul, type Value } from '../graph/index.ts';
+import { add, mul, type Shape, type Value } from '../graph/index.ts';
 import type { Attend } from './attention.ts';
 import { multiHeadAttention } from './attention_forms.ts';
 import type { ProgramBuilder } from './builder.ts';
@@ -70,7 +70,7 @@ export function transformer(config: TransformerConfig): Model<TransformerConfig>
     through?: Attend | undefined;
   }
   function attention(b: ProgramBuilder, name: string, x: Value, memory: Value, options: AttentionOptions): Value {
-    const dropout = (weights: Value) => b.dropout(weights, config.attention_dropout ?? 0);
+    const dropout = (shape: Shape) => b.dropoutMask(shape, config.attention_dropout ?? 0);
     const settings = { heads, mask: options.mask, dropout, through: options.through };
     const { out, weights } = multiHeadAttention(b, `${name}.`, [x, memory, memory], settings);
     if (options.show) b.attention(options.show, weights, heads);

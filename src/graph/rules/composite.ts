@@ -1,8 +1,24 @@
 /** Gradients of the composites: groups of ops whose joint gradient has a shorter form than their parts' (composites.ts). */
-import { add, cast, equal, exp, expand, mul, neg, not, reshape, rotary, scatterAdd, sub, sum } from '../ops.ts';
+import {
+  add,
+  cast,
+  equal,
+  exp,
+  expand,
+  matmul,
+  mul,
+  neg,
+  not,
+  reshape,
+  rotary,
+  scatterAdd,
+  sub,
+  sum,
+  zerosLike,
+} from '../ops.ts';
 import type { Value } from '../value.ts';
 import { scatterRows } from './index_ops.ts';
-import { type Rule, unbroadcast } from './rule.ts';
+import { isFixed, type Rule, unbroadcast } from './rule.ts';
 
 const rowMean = (x: Value) => mul(sum(x, { axes: [-1], keep: true }), 1 / x.size(-1));
 
@@ -29,6 +45,27 @@ export const composite: Record<string, Rule> = {
   RotaryEmbedding: ({ inputs: [, cosine, sine, positions], attributes }, [dy]) => [
     rotary(dy!, cosine!, negated(sine!), positions!, (attributes.num_heads as { int: number }).int),
   ],
+  // dS = P (dP - sum(P dP)) for scores S and weights P. The sum of a row of P dP is that of out * dOut, which has a head's
+  // width in place of all keys (Dao et al. 2022, appendix B.2); dropout in between changes nothing about that.
+  Attention: ({ inputs: [q, k, v, mask, dropout], outputs: [out, weights, kept], attributes }, [dy, dWeights]) => {
+    const alpha = (attributes.scale as { float: number }).float;
+    const rowSum = (x: Value) => sum(x, { axes: [-1], keep: true });
+    const dOut = dy ?? zerosLike(out!);
+    let dP = matmul(dOut, v!, { transB: true });
+    if ((attributes.dropout as { int: number }).int) dP = mul(dP, dropout!);
+    let total = rowSum(mul(dOut, out!));
+    if (dWeights) {
+      dP = add(dP, dWeights);
+      total = add(total, rowSum(mul(dWeights, weights!)));
+    }
+    const dS = mul(weights!, sub(dP, total));
+    return [
+      unbroadcast(matmul(dS, k!, { alpha }), q!.shape),
+      unbroadcast(matmul(dS, q!, { transA: true, alpha }), k!.shape),
+      unbroadcast(matmul(kept!, dOut, { transA: true }), v!.shape),
+      isFixed(mask!) ? undefined : unbroadcast(dS, mask!.shape),
+    ];
+  },
   // d(loss)/d(logits) = (softmax - target) * weight; logits take no gradient through labels or weights.
   CrossEntropy: ({ inputs: [logits, labels, weights], outputs: [, logProbs], attributes }, [dy]) => {
     const smoothing = attributes.smoothing && 'float' in attributes.smoothing ? attributes.smoothing.float : 0;
@@ -40,10 +77,11 @@ export const composite: Record<string, Rule> = {
   },
   // y = x sigmoid(x): dy/dx = s + y (1 - s).
   Silu: ({ outputs: [y, s] }, [dy]) => [mul(dy!, add(s!, mul(y!, sub(1, s!))))],
-  // y = x P(x), P the normal distribution: dy/dx = P(x) + x p(x), p its density.
-  Gelu: ({ inputs: [x], outputs: [, cdf] }, [dy]) => {
-    const density = mul(exp(mul(mul(x!, x!), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-    return [mul(dy!, add(cdf!, mul(x!, density)))];
+  // y = x P(x), P the normal distribution: dy/dx = P(x) + x p(x), p its density. With u = x / sqrt(2), x p(x) is
+  // u exp(-u^2) / sqrt(pi), the constant taken into the exponent.
+  Gelu: ({ outputs: [, cdf, u] }, [dy]) => {
+    const density = exp(sub(-0.5 * Math.log(Math.PI), mul(u!, u!)));
+    return [mul(dy!, add(cdf!, mul(u!, density)))];
   },
   // y = x (1 + t) / 2, t = tanh(u), u = c (x + a x^3): dy/dx = (1 + t) / 2 + x (1 - t^2) u' / 2.
   GeluTanh: ({ inputs: [x], outputs: [, t] }, [dy]) => {

@@ -1,7 +1,7 @@
 /** Gradients of the elementwise ops. */
 import { cast, div, equal, exp, greater, mul, neg, pow, sub, where, zerosLike } from '../ops.ts';
 import type { Step, Value } from '../value.ts';
-import { type Rule, unbroadcast } from './rule.ts';
+import { isFixed, type Rule, unbroadcast } from './rule.ts';
 
 /** A rule for y = f(x), given the gradient dy of y. */
 const unary =
@@ -15,8 +15,6 @@ const binary =
     rule(dy!, inputs[0]!, inputs[1]!, outputs[0]!).map((share, i) =>
       isFixed(inputs[i]!) ? undefined : unbroadcast(share(), inputs[i]!.shape),
     );
-
-const isFixed = (value: Value) => value.graph.constants.has(value);
 
 /** The larger (smaller) operand gets the gradient; a tie is halved, as in PyTorch. */
 const extreme = (wins: (a: Value, b: Value) => Value): Rule =>

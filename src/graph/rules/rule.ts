@@ -13,6 +13,9 @@ export type Rule = (
   grads: (Value | undefined)[],
 ) => (Value | ((gathered: Value | undefined) => Value) | undefined)[];
 
+/** Constants take no gradient. */
+export const isFixed = (value: Value) => value.graph.constants.has(value);
+
 /** Undoes broadcasting: sums `grad` down to `shape`. */
 export function unbroadcast(grad: Value, shape: Shape): Value {
   if (sameShape(grad.shape, shape)) return grad;
