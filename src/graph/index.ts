@@ -11,4 +11,4 @@ export { checkpoint } from './passes/checkpoint.ts';
 export { mixedPrecision, type PrecisionOptions } from './passes/precision.ts';
 export type { Rule } from './rules/index.ts';
 export { product } from './shapes.ts';
-export { type Attributes, type Dim, type DType, Graph, type Shape, Value } from './value.ts';
+export { type Attributes, type Dim, type DType, Graph, type Node, type Shape, Value } from './value.ts';

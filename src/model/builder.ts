@@ -1,9 +1,13 @@
 /** Turns a recipe's calls (parameters, inputs, losses, outputs) into one graph and at the end into a `Program`. */
 import { MillraceError } from '../errors.ts';
 import {
+  type AdamWGraphOptions,
   activationBytes,
+  adamw,
+  adamwScalars,
   argmax,
   cast,
+  checkpoint,
   crossEntropy,
   type Dim,
   type DType,
@@ -13,7 +17,9 @@ import {
   greaterOrEqual,
   matmulFlops,
   maximum,
+  mixedPrecision,
   mul,
+  type Node,
   type OnnxOptions,
   product,
   reshape,
@@ -25,7 +31,19 @@ import {
 import { isAdapter, type LoraConfig } from './lora.ts';
 import type { DropoutMask, EdgeType, Init, LossTerm, Parameter, Program } from './program.ts';
 
-export interface BuilderOptions {
+export interface GraphOptions {
+  /** Keep only what enters each block and compute the rest of it again in the backward pass: less memory, more time. */
+  checkpoint?: boolean | undefined;
+  /**
+   * `bfloat16`: matrix products in bfloat16, everything else in float32. `bfloat16-emulated`: operands rounded to bfloat16,
+   * products in float32, for runtimes that have no bfloat16 product.
+   */
+  precision?: 'float32' | 'bfloat16' | 'bfloat16-emulated' | undefined;
+  /** Put AdamW into the graph: weights and moments go in and come out, gradients stay inside. */
+  optimizer?: AdamWGraphOptions | undefined;
+}
+
+export interface BuilderOptions extends GraphOptions {
   /** Dropout acts and gradients are built. */
   training?: boolean;
   /** Which parameters are trained; all by default, or with `lora` its matrices alone. */
@@ -55,11 +73,18 @@ export class ProgramBuilder {
   private readonly dropoutMasks: DropoutMask[] = [];
   private readonly outputs = new Map<string, Value>();
   private readonly trainable: (name: string) => boolean;
+  private readonly options: GraphOptions;
 
-  constructor({ training = false, lora, trainable = lora ? isAdapter : () => true }: BuilderOptions = {}) {
+  constructor({
+    training = false,
+    lora,
+    trainable = lora ? isAdapter : () => true,
+    ...options
+  }: BuilderOptions = {}) {
     this.training = training;
     this.lora = lora;
     this.trainable = trainable;
+    this.options = options;
   }
 
   /** A float32 parameter under its Hugging Face name. Asked for again (tied weights), the same value. */
@@ -164,34 +189,73 @@ export class ProgramBuilder {
 
   /** Ends the recipe: in training the gradient of the sum of all losses by each trained parameter is put out too. */
   program(): Program {
-    const trained = this.training ? this.parameters.filter((parameter) => !parameter.frozen) : [];
-    const grads =
-      trained.length === 0
-        ? []
-        : gradients(
-            this.losses.map((loss) => loss.value),
-            trained.map(({ name }) => this.values.get(name)!),
-          );
-    const named = trained.map(({ name }, i) => ({ parameter: name, output: `grad.${name}`, value: grads[i] }));
-    for (const { parameter, output, value } of named) {
-      if (!value) throw new MillraceError('internal', `no loss depends on the parameter ${parameter}`);
-      this.outputs.set(output, value);
-    }
+    const forward = new Set(this.graph.nodes);
+    const { gradients: grads, updates } = this.backward();
     const edge = (name: string, { dtype, shape }: Value) => ({ name, dtype: dtype as EdgeType, shape: fixed(shape) });
-    const wanted = [...this.outputs.values()];
-    const flops = matmulFlops(this.graph, wanted);
-    const bytes = activationBytes(this.graph, wanted);
+    const { graph, outputs } = this.rewritten(forward);
+    const wanted = [...outputs.values()];
+    const flops = matmulFlops(graph, wanted);
+    const bytes = activationBytes(graph, wanted);
     return {
-      onnx: writeOnnx(this.graph, { outputs: this.outputs }),
+      onnx: writeOnnx(graph, { outputs }),
       inputs: this.inputs.map((value) => edge(value.name, value)),
       parameters: this.parameters,
       losses: this.losses.map(({ value: _, ...term }) => term),
       dropout: this.dropoutMasks,
-      outputs: [...this.outputs].map(([name, value]) => edge(name, value)),
-      gradients: named.map(({ parameter, output }) => ({ parameter, output })),
+      outputs: [...outputs].map(([name, value]) => edge(name, value)),
+      gradients: grads,
+      ...(updates && { updates }),
       ...(flops !== undefined && { flops }),
       ...(bytes !== undefined && { activationBytes: bytes }),
     };
+  }
+
+  /** Adds the gradients, or the updates made of them, to the outputs. */
+  private backward(): { gradients: Program['gradients']; updates?: Program['updates'] } {
+    const trained = this.training ? this.parameters.filter((parameter) => !parameter.frozen) : [];
+    if (trained.length === 0) return { gradients: [] };
+    const targets = this.losses.map((loss) => loss.value);
+    const weights = trained.map(({ name }) => this.values.get(name)!);
+    const found = gradients(targets, weights).map((gradient, i) => {
+      if (gradient) return gradient;
+      throw new MillraceError('internal', `no loss depends on the parameter ${trained[i]!.name}`);
+    });
+    if (this.options.optimizer) return { gradients: [], updates: this.update(trained, found, this.options.optimizer) };
+    const named = trained.map(({ name }) => ({ parameter: name, output: `grad.${name}` }));
+    for (const [i, { output }] of named.entries()) this.outputs.set(output, found[i]!);
+    return { gradients: named };
+  }
+
+  private update(trained: Parameter[], found: Value[], options: AdamWGraphOptions): Program['updates'] {
+    const each = trained.map(({ name, decay }, i) => ({
+      name,
+      decay,
+      weight: this.values.get(name)!,
+      gradient: found[i]!,
+    }));
+    const others = [...this.outputs.values()];
+    const { replaced, norm } = adamw(each, options, adamwScalars(this.graph), others);
+    this.outputs.set('grad_norm', norm);
+    for (const { input, output } of replaced) this.outputs.set(`next.${input.name}`, output);
+    return replaced.map(({ input }) => ({
+      input: input.name,
+      output: `next.${input.name}`,
+      shape: fixed(input.shape),
+    }));
+  }
+
+  /** The graph after the passes that the options ask for. */
+  private rewritten(forward: ReadonlySet<Node>): { graph: Graph; outputs: Map<string, Value> } {
+    const { checkpoint: recompute, precision = 'float32' } = this.options;
+    let [graph, outputs] = [this.graph, this.outputs];
+    const apply = (pass: (graph: Graph, wanted: Value[]) => { graph: Graph; at: (value: Value) => Value }) => {
+      const { graph: next, at } = pass(graph, [...outputs.values()]);
+      [graph, outputs] = [next, new Map([...outputs].map(([name, value]) => [name, at(value)]))];
+    };
+    if (recompute) apply((from, wanted) => checkpoint(from, wanted, forward));
+    if (precision !== 'float32')
+      apply((from, wanted) => mixedPrecision(from, wanted, { emulate: precision === 'bfloat16-emulated' }));
+    return { graph, outputs };
   }
 }
 

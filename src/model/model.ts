@@ -2,7 +2,7 @@
 
 import type { Value } from '../graph/index.ts';
 import type { Attend } from './attention.ts';
-import { ProgramBuilder } from './builder.ts';
+import { type GraphOptions, ProgramBuilder } from './builder.ts';
 import { type DecodeOptions, type DecodeProgram, decodeProgram } from './decode.ts';
 import { checkLora, type LoraConfig } from './lora.ts';
 import type { Parameter, Program } from './program.ts';
@@ -29,7 +29,7 @@ export interface ProgramOptions {
   places?: number;
 }
 
-export interface TrainingOptions extends ProgramOptions {
+export interface TrainingOptions extends ProgramOptions, GraphOptions {
   /** Which parameters are trained, by name; all by default. No backward is built for the rest. */
   trainable?: ((name: string) => boolean) | undefined;
   /** Put out the logits too. */
@@ -103,9 +103,8 @@ export function makeModel<C extends { family: string; lora?: LoraConfig }>(confi
     config,
     recipe,
     parameters: sizes.parameters,
-    trainingProgram: (options) =>
-      build(new ProgramBuilder({ training: true, trainable: options.trainable, lora }), options),
-    evaluationProgram: (options) => build(new ProgramBuilder({ lora }), options),
+    trainingProgram: (options) => build(new ProgramBuilder({ ...options, lora, training: true }), options),
+    evaluationProgram: (options) => build(new ProgramBuilder({ lora, precision: options.precision }), options),
     logitsProgram(options) {
       const b = new ProgramBuilder({ lora });
       recipe.logits(b, options);

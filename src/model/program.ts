@@ -71,6 +71,14 @@ export interface Program {
   outputs: Edge[];
   /** Empty in a forward-only program. `output` has the parameter's shape and dtype float32. */
   gradients: { parameter: string; output: string }[];
+  /**
+   * With AdamW in the graph: each float32 input that an output takes the place of, weights first under their parameters'
+   * names, then moments (`exp_avg.*`, `exp_avg_sq.*`; zeros at first). Both may be one buffer: nothing reads an input after
+   * its output is written. Four more scalar float32 inputs (shape []): `optimizer.lr`, `optimizer.correction1`
+   * = 1 - beta1^t and `optimizer.correction2` = sqrt(1 - beta2^t) with t from 1, `optimizer.max_norm` (infinity: no clipping).
+   * `grad_norm` is put out.
+   */
+  updates?: { input: string; output: string; shape: number[] }[];
   /** Floating-point operations of all matrix products in one run, forward and backward. */
   flops?: number;
   /** Estimate of the intermediate tensors' bytes alive at once (graph/cost.ts). */

@@ -31,7 +31,15 @@ export type Feeds = Record<string, ArrayLike<number>>;
 
 /** Feeds every input by name, losses' scales and parameters included; dropout masks are ones where none is given. */
 export async function runProgram(program: Program, feeds: Feeds, threads = 1): Promise<Record<string, Float32Array>> {
-  const session = await openSession(program.onnx, threads);
+  return runSession(await openSession(program.onnx, threads), program, feeds);
+}
+
+/** As `runProgram`, on a session that is open. */
+export async function runSession(
+  session: ort.InferenceSession,
+  program: Program,
+  feeds: Feeds,
+): Promise<Record<string, Float32Array>> {
   const inputs: Record<string, ort.Tensor> = {};
   for (const { name, dtype, shape } of program.inputs) inputs[name] = tensor(name, dtype, shape, feeds);
   for (const { name, shape } of program.parameters) inputs[name] = tensor(name, 'float32', shape, feeds);
@@ -42,13 +50,17 @@ export async function runProgram(program: Program, feeds: Feeds, threads = 1): P
   return Object.fromEntries(Object.entries(results).map(([name, value]) => [name, value.data as Float32Array]));
 }
 
-export function openSession(onnx: Uint8Array, threads = 1): Promise<ort.InferenceSession> {
-  return ort.InferenceSession.create(onnx, { intraOpNumThreads: threads, graphOptimizationLevel: 'all' });
+export type Level = 'disabled' | 'all';
+
+export function openSession(onnx: Uint8Array, threads = 1, level: Level = 'all'): Promise<ort.InferenceSession> {
+  // Threads that wait don't spin: the tests share two cores.
+  const extra = { session: { intra_op: { allow_spinning: '0' } } };
+  return ort.InferenceSession.create(onnx, { intraOpNumThreads: threads, graphOptimizationLevel: level, extra });
 }
 
 const ones = (shape: number[]) => new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(1);
 
-function tensor(name: string, dtype: string, shape: number[], feeds: Feeds): ort.Tensor {
+export function tensor(name: string, dtype: string, shape: number[], feeds: Feeds): ort.Tensor {
   const values = feeds[name];
   if (!values) throw new Error(`nothing is fed to ${name}`);
   const data = dtype === 'int32' ? Int32Array.from(values) : Float32Array.from(values);

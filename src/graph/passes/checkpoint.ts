@@ -61,21 +61,19 @@ function boundaries(nodes: Node[], forward: ReadonlySet<Node>): Set<Value> {
   return found;
 }
 
-/** For each segment a gradient that is there before any node of its backward pass: what the recomputation waits for. */
+/** For each segment the last gradient made before its backward pass begins: what the recomputation waits for. */
 function findTriggers(nodes: Node[], forward: ReadonlySet<Node>): Map<string, Value> {
-  const place = new Map(nodes.map((node, i) => [node, i]));
-  const firstUse = new Map<string, number>();
+  const isGradient = (value: Value | undefined) => value?.node !== undefined && !forward.has(value.node);
   const found = new Map<string, Value>();
-  for (const [i, node] of nodes.entries()) {
+  let latest: Value | undefined;
+  for (const node of nodes) {
     if (forward.has(node)) continue;
-    const segments = new Set(node.inputs.map((v) => (v?.node && forward.has(v.node) ? v.node.segment : undefined)));
-    for (const segment of segments) {
-      if (segment === undefined || found.has(segment)) continue;
-      const start = firstUse.get(segment) ?? i;
-      firstUse.set(segment, start);
-      const trigger = node.inputs.find((v) => v?.node && !forward.has(v.node) && place.get(v.node)! < start);
-      if (trigger) found.set(segment, trigger);
+    for (const input of node.inputs) {
+      const segment = input?.node && forward.has(input.node) ? input.node.segment : undefined;
+      if (segment !== undefined && latest && !found.has(segment)) found.set(segment, latest);
     }
+    const [output] = node.outputs;
+    if (floats.has(output!.dtype) && node.inputs.some(isGradient)) latest = output;
   }
   return found;
 }
