@@ -12,6 +12,14 @@ export { type SampleOptions, type SampleResult, sample } from './generate/sample
 export { type TranslateOptions, translate } from './generate/translate.ts';
 export { type Bleu, type BleuOptions, bleu } from './metrics/bleu.ts';
 export { type Classification, classification } from './metrics/classification.ts';
+export {
+  buildModel,
+  countParameters,
+  type Model,
+  type ModelConfig,
+  type Parameter,
+  type Program,
+} from './model/index.ts';
 export type { Progress, Watch } from './progress.ts';
 export { Encoding, type OffsetUnit } from './tokenizer/encoding.ts';
 export {
