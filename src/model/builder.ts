@@ -75,12 +75,7 @@ export class ProgramBuilder {
   private readonly trainable: (name: string) => boolean;
   private readonly options: GraphOptions;
 
-  constructor({
-    training = false,
-    lora,
-    trainable = lora ? isAdapter : () => true,
-    ...options
-  }: BuilderOptions = {}) {
+  constructor({ training = false, lora, trainable = lora ? isAdapter : () => true, ...options }: BuilderOptions = {}) {
     this.training = training;
     this.lora = lora;
     this.trainable = trainable;
