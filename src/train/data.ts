@@ -1,6 +1,7 @@
 /** A dataset folder in, the batches that the loop trains and validates on out, under the programs' input names. */
 import { type Batch, batches, type Cursor } from '../dataset/batches.ts';
 import { readDatasetManifest } from '../dataset/manifest.ts';
+import { tokenBytes } from '../tokenizer/token_bytes.ts';
 import type { Feeds } from './session.ts';
 import type { BatchShape, BatchSource, TrainBatch } from './source.ts';
 
@@ -13,12 +14,13 @@ export interface DatasetSourceOptions {
   seed: number;
   /** What `validation` reads. */
   heldOut?: 'validation' | 'test' | undefined;
+  /** The vocabulary's tokenizer.json or its folder, for bits a byte. */
+  vocab?: string | undefined;
 }
 
-/** Bytes a token are those of the whole dataset: the splits are drawn by document hash from one text. */
 export async function datasetSource(options: DatasetSourceOptions): Promise<BatchSource> {
-  const { dir, batchSize, seed, heldOut = 'validation' } = options;
-  const { splits, statistics } = await readDatasetManifest(dir);
+  const { dir, batchSize, seed, heldOut = 'validation', vocab } = options;
+  const { splits } = await readDatasetManifest(dir);
   const held = splits.find(({ name, rows }) => name === heldOut && rows > 0);
   const reading = (options: Parameters<typeof batches>[0]) => toTrain(batches(options), batchSize);
   return {
@@ -32,7 +34,7 @@ export async function datasetSource(options: DatasetSourceOptions): Promise<Batc
         ...(cursor !== undefined && { cursor: cursor as Cursor }),
       }),
     validation: held && (() => reading({ dir, split: heldOut, batchSize, shuffle: false })),
-    ...(statistics.tokens > 0 && { bytesPerToken: statistics.textBytes / statistics.tokens }),
+    ...(vocab !== undefined && { tokenBytes: await tokenBytes(vocab) }),
   };
 }
 

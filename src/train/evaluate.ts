@@ -10,6 +10,7 @@ export interface Evaluation {
   /** Each term's mean without its weight. */
   losses: Record<string, number>;
   perplexity?: number;
+  /** Over the bytes of exactly the tokens that were predicted; an end of text counts as a token of no bytes. */
   bitsPerByte?: number;
   /** Share of right answers, by term. */
   accuracy: Record<string, number>;
@@ -45,14 +46,16 @@ export interface EvaluateOptions {
   batches: AsyncIterable<TrainBatch>;
   /** At most; all by default. */
   limit?: number | undefined;
-  bytesPerToken?: number | undefined;
+  /** Bytes of text that each token stands for, by id: gives bits a byte. */
+  tokenBytes?: Uint32Array | undefined;
   signal?: AbortSignal | undefined;
 }
 
 export async function evaluateBatches(options: EvaluateOptions): Promise<Evaluation> {
-  const { session, programs, batches, limit = Number.POSITIVE_INFINITY, bytesPerToken, signal } = options;
+  const { session, programs, batches, limit = Number.POSITIVE_INFINITY, tokenBytes, signal } = options;
   const sums = new Map<string, { loss: number; count: number; correct: number | undefined; weight: number }>();
   let taken = 0;
+  let bytes = 0;
   for await (const { feeds, shape } of batches) {
     if (taken++ >= limit) break;
     if (signal?.aborted) throw new MillraceError('cancelled', 'the evaluation was cancelled');
@@ -65,6 +68,7 @@ export async function evaluateBatches(options: EvaluateOptions): Promise<Evaluat
       if (correct !== undefined) sum.correct = (sum.correct ?? 0) + scalar(out, correct);
       sums.set(name, sum);
     }
+    if (tokenBytes) bytes += bytesOf(feeds.labels, tokenBytes);
   }
   if (sums.size === 0) {
     throw new MillraceError('input', 'there is nothing to evaluate: the validation split has no batches', {
@@ -87,8 +91,16 @@ export async function evaluateBatches(options: EvaluateOptions): Promise<Evaluat
     accuracy,
     items: [...sums.values()][0]?.count ?? 0,
     ...(text !== undefined && { perplexity: Math.exp(text) }),
-    ...(losses.lm !== undefined && bytesPerToken && { bitsPerByte: losses.lm / Math.LN2 / bytesPerToken }),
+    ...(sums.has('lm') && bytes > 0 && { bitsPerByte: sums.get('lm')!.loss / Math.LN2 / bytes }),
   };
+}
+
+/** Bytes of the tokens that count in a loss: labels that are not negative. */
+function bytesOf(labels: TypedArray | undefined, tokenBytes: Uint32Array): number {
+  if (!(labels instanceof Int32Array)) return 0;
+  let sum = 0;
+  for (const id of labels) if (id >= 0) sum += tokenBytes[id] ?? 0;
+  return sum;
 }
 
 function scalar(outputs: Record<string, TypedArray>, name: string): number {

@@ -14,6 +14,8 @@ export interface EvaluateModelOptions extends Watch {
   /** Puts the weights into the session. */
   load: (session: Session) => Promise<unknown>;
   dataset: string;
+  /** The dataset's tokenizer.json or its folder: with a byte-level one the evaluation has bits a byte. */
+  vocab?: string | undefined;
   split?: 'validation' | 'test' | undefined;
   batchSize: number;
   /** At most so many batches; all by default. */
@@ -25,8 +27,8 @@ export interface EvaluateModelOptions extends Watch {
 
 /** @throws `input` where the dataset has no rows in the split. */
 export async function evaluateModel(options: EvaluateModelOptions): Promise<Evaluation> {
-  const { model, load, dataset, split = 'validation', batchSize, isolate, threads, batches, signal } = options;
-  const data = await datasetSource({ dir: dataset, batchSize, seed: 0, heldOut: split });
+  const { model, load, dataset, vocab, split = 'validation', batchSize, isolate, threads, batches, signal } = options;
+  const data = await datasetSource({ dir: dataset, batchSize, seed: 0, heldOut: split, vocab });
   if (!data.validation) {
     throw new MillraceError('input', `${dataset} has no ${split} rows`, {
       hint: `give split.${split} a larger share when you build it`,
@@ -40,7 +42,7 @@ export async function evaluateModel(options: EvaluateModelOptions): Promise<Eval
     programs,
     batches: data.validation(),
     limit: batches,
-    bytesPerToken: data.bytesPerToken,
+    tokenBytes: data.tokenBytes,
     signal,
   });
 }
@@ -53,5 +55,5 @@ export interface EvaluateRunOptions extends Omit<EvaluateModelOptions, 'model' |
 export async function evaluateRun({ run, ...options }: EvaluateRunOptions): Promise<Evaluation> {
   const { model, checkpoint, isolate } = await loadRun(run);
   const load = (session: Session) => session.loadWeights(join(checkpoint, 'model.safetensors'));
-  return evaluateModel({ ...options, model, load, isolate });
+  return evaluateModel({ vocab: run, ...options, model, load, isolate });
 }

@@ -19,8 +19,8 @@ export interface BatchSource {
   train(cursor?: unknown): AsyncIterable<TrainBatch>;
   /** Once through, always in the same order. Undefined where there is no validation split. */
   validation?: (() => AsyncIterable<TrainBatch>) | undefined;
-  /** Bytes of text for each counted token of the validation split, for bits a byte. */
-  bytesPerToken?: number | undefined;
+  /** Bytes of text that each token stands for, by id, for bits a byte. */
+  tokenBytes?: Uint32Array | undefined;
 }
 
 /** A model seen by the loop. */

@@ -54,7 +54,7 @@ export async function train(options: TrainOptions): Promise<TrainResult & { para
   await writeWhole(join(out, 'tokenizer.json'), await readFile(join(vocab, 'tokenizer.json')));
   const result = await trainPrograms({
     programs: programsOf(model, { isolate: recipe.isolate, labelSmoothing }),
-    data: await datasetSource({ dir: dataset, batchSize, seed }),
+    data: await datasetSource({ dir: dataset, batchSize, seed, vocab }),
     recipe,
     out,
     resume: options.resume,

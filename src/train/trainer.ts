@@ -321,7 +321,7 @@ class Run {
         programs: this.evaluation,
         batches: data.validation(),
         limit: recipe.training.validation_batches,
-        bytesPerToken: data.bytesPerToken,
+        tokenBytes: data.tokenBytes,
       });
       this.validationLoss = rest.loss;
       this.state.bestLoss = Math.min(this.state.bestLoss ?? Number.POSITIVE_INFINITY, rest.loss);

@@ -63,7 +63,7 @@ export function tinyData({ rows = 4 } = {}): BatchSource {
     async *validation() {
       for (let index = 0; index < 3; index++) yield batchOf(100_000 + index, rows);
     },
-    bytesPerToken: 3,
+    tokenBytes: new Uint32Array(VOCAB).fill(3),
   };
 }
 

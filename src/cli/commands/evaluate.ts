@@ -27,7 +27,7 @@ const define: Define = (command) => {
           import('../../train/evaluate_run.ts'),
           import('../../train/load_run.ts'),
         ]);
-        const { model, weights, folder } = await openPretrained({ path: checkpoint });
+        const { model, weights, folder, tokenizer } = await openPretrained({ path: checkpoint });
         try {
           const settings = await runSettings(folder);
           const dataset = given ?? settings.dataset;
@@ -43,6 +43,7 @@ const define: Define = (command) => {
             load: (session) =>
               weights.each(model.parameters, (name, values, start) => session.write('weight', name, values, start)),
             dataset,
+            vocab: tokenizer,
             isolate: settings.isolate,
           });
           const rows: [string, string | undefined][] = [
