@@ -34,6 +34,8 @@ export interface StepEvent {
   ms: number;
   runMs: number;
   optimizerMs: number;
+  /** Resident memory of the process. */
+  rssMb: number;
   /** Share of the measured peak that the step's matrix products reached over the whole step. */
   utilisation?: number;
   /** True where the update was left out because a loss or gradient was not finite. */

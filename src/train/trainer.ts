@@ -272,6 +272,7 @@ class Run {
         ms,
         runMs: result.runMs,
         optimizerMs: result.optimizerMs,
+        rssMb: Math.round(process.memoryUsage.rss() / 1e6),
         ...(options.peakFlops && flops && { utilisation: flops / (ms / 1000) / options.peakFlops }),
         ...(!result.applied && { skipped: true as const }),
       };

@@ -1,0 +1,38 @@
+/** `millrace doctor`: what this machine can do, each answer tried out, with a remedy for each failure. */
+import { MillraceError } from '../../errors.ts';
+import { action, type Define } from '../command.ts';
+import type { Check } from '../doctor.ts';
+
+const define: Define = (command) => {
+  command.option('--dir <dir>', 'folder whose disk is looked at', '.').action(
+    action(async (call, options: { dir: string }) => {
+      const { examine } = await import('../doctor.ts');
+      const checks: Check[] = [];
+      for await (const check of examine(options)) {
+        checks.push(check);
+        if (!call.output.json) process.stdout.write(`${line(check, call.output.style.bind(call.output))}\n`);
+      }
+      const missing = checks.filter(({ state }) => state === 'missing');
+      if (missing.length > 0 && !call.output.json) {
+        const names = missing.map(({ name }) => name).join(', ');
+        throw new MillraceError('environment', `Millrace can't work here: ${names}`, {
+          hint: missing[0]!.remedy ?? 'see above',
+        });
+      }
+      if (missing.length > 0) process.exitCode = 3;
+      return { data: { ok: missing.length === 0, checks }, text: '\nAll that Millrace needs is here.' };
+    }),
+  );
+};
+export default define;
+
+const MARKS = { ok: ['green', '✓'], absent: ['dim', '–'], missing: ['red', '✗'] } as const;
+
+function line(
+  { name, state, detail, remedy }: Check,
+  style: (style: 'green' | 'dim' | 'red', text: string) => string,
+): string {
+  const [color, mark] = MARKS[state];
+  const first = `${style(color, mark)} ${name.padEnd(14)} ${detail}`;
+  return remedy ? `${first}\n${' '.repeat(17)}${style('dim', `→ ${remedy}`)}` : first;
+}
