@@ -1,78 +1,14 @@
 #!/usr/bin/env node
-/** The command line in, an exit code out. Loads only the verb that is called. */
-import { Command, CommanderError } from 'commander';
-import { exitCode, MillraceError } from '../errors.ts';
-import { version } from '../version.ts';
-import { explain } from './explain.ts';
-import { Output } from './output.ts';
-import { verbs } from './registry.ts';
-
-/** Runs one command line (without `node` and the script) and resolves to its exit code. */
-async function main(argv: string[]): Promise<number> {
-  const output = new Output({
-    json: argv.includes('--json'),
-    verbose: argv.includes('--verbose'),
-    color: !argv.includes('--no-color'),
-  });
-  try {
-    const program = await build(argv);
-    await program.parseAsync(argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv, { from: 'user' });
-    return 0;
-  } catch (error) {
-    if (error instanceof CommanderError) {
-      if (error.exitCode === 0) return 0;
-      if (error.code !== 'commander.help') output.error(usage(error, argv));
-      return 2;
-    }
-    const known = explain(error);
-    output.error(known);
-    return exitCode(known);
-  }
+/** The program's start. Says so where Node is too old, before anything is loaded that an old one can't read. */
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  console.error(
+    `error: Node ${process.versions.node} is too old\nhint: install Node 20.19 or newer (https://nodejs.org)`,
+  );
+  process.exitCode = 3;
+} else {
+  const { main } = await import('./program.ts');
+  process.exitCode = await main(process.argv.slice(2));
 }
 
-async function build(argv: string[]): Promise<Command> {
-  const program = new Command('millrace')
-    .description('Text in at one end, a trained, exported model out at the other.')
-    .version(version(), '-V, --version', 'print the version')
-    .helpOption('-h, --help', 'print this page, or that of a command')
-    .helpCommand(false)
-    .option('--json', 'one JSON object on stdout, events as JSON lines on stderr')
-    .option('-q, --quiet', 'only results, warnings and errors')
-    .option('-v, --verbose', 'details, and where an error comes from')
-    .option('--no-color', 'no colours (NO_COLOR does the same)')
-    .configureHelp({ showGlobalOptions: true, sortOptions: false })
-    .configureOutput({
-      writeErr: (text) => argv.includes('--json') || process.stderr.write(text),
-      outputError: () => {},
-    })
-    .exitOverride()
-    .addHelpText(
-      'after',
-      '\nStart with: millrace run pipelines/quickstart.yaml   Help on a command: millrace <command> --help',
-    );
-  const called = argv.find((arg) => !arg.startsWith('-') && arg !== 'help');
-  for (const verb of verbs()) {
-    const command = program.command(verb.name).description(verb.summary);
-    if (verb.name === called) (await verb.load())(command);
-  }
-  return program;
-}
-
-function usage(error: CommanderError, argv: string[]): MillraceError {
-  const [first = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
-  const verb = argv.find((arg) => !arg.startsWith('-'));
-  const known = verbs().some(({ name }) => name === verb);
-  const help = `see \`millrace ${known ? `${verb} ` : ''}--help\``;
-  const guess = suggestion && /\((.*)\)/.exec(suggestion)?.[1];
-  return new MillraceError('usage', first, {
-    hint: guess ? `${guess[0]!.toLowerCase()}${guess.slice(1)} Or ${help}` : help,
-  });
-}
-
-// A reader that has seen enough (`millrace ... | head`) is no error; a full disk behind `>` is.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  new Output({}).error(explain(error));
-  process.exit(1);
-});
-process.exitCode = await main(process.argv.slice(2));
+export {};

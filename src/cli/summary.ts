@@ -1,4 +1,5 @@
 /** What a pipeline made, in words: its figures, a sample, and what to do next. */
+import { join, relative } from 'node:path';
 import type { RunResult } from '../pipeline/run.ts';
 import type { Pipeline, Summary } from '../pipeline/stage.ts';
 import { count, table } from './format.ts';
@@ -32,17 +33,33 @@ export function describeRun(pipeline: Pipeline, result: RunResult, output: Outpu
   return lines.join('\n');
 }
 
+/** Commands as they work when typed in this shell, with what this pipeline is about. */
 function next(pipeline: Pipeline, { dir, stages }: RunResult): string[] {
-  const has = (kind: string) => stages.some((stage) => stage.kind === kind);
+  const step = (kind: string) => stages.find((stage) => stage.kind === kind);
+  const { source } = pipeline;
+  const prompt = (step('sample')?.summary.samples as { prompt: string }[] | undefined)?.[0]?.prompt ?? 'Once';
+  const vocab = step('vocab');
+  const train = step('train');
+  const self = invocation();
   const all = [
-    has('train') || has('finetune') ? `millrace sample ${dir} --prompt "Call me"` : undefined,
-    has('vocab') ? `echo "Call me Ishmael." | millrace encode ${dir}/vocab --format tokens` : undefined,
-    has('train') ? `millrace watch ${dir}` : undefined,
-    `millrace run ${pipeline.source.path} --set name=${pipeline.name}-2 --set stages.train.seed=2`,
-    `millrace status ${pipeline.source.path}`,
+    train && prompt && `${self} sample ${quote(dir)} --prompt ${quote(prompt)}`,
+    vocab && `echo ${quote(prompt)} | ${self} encode ${quote(join(dir, vocab.stage))} --format tokens`,
+    train &&
+      `${self} run ${quote(source.path)} --set out=${quote(`${dir}-2`)} --set stages.${train.stage}.training.seed=2`,
+    `${self} status ${quote(source.path)}`,
+    `${self} run ${quote(source.path)} --dry-run`,
   ];
-  return all.filter((line) => line !== undefined).slice(0, 3);
+  return all.filter((line) => typeof line === 'string').slice(0, 3);
 }
+
+/** How this program was called: through npx, by its name on the PATH, or as a file of Node's. */
+export function invocation({ argv = process.argv, env = process.env } = {}): string {
+  const script = argv[1] ?? '';
+  if (env.npm_command === 'exec') return 'npx millrace';
+  return /\.js$/.test(script) ? `node ${quote(relative(process.cwd(), script))}` : 'millrace';
+}
+
+const quote = (text: string) => (/^[\w./@:=+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
 const indent = (text: string) =>
   text

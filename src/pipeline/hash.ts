@@ -61,10 +61,18 @@ export function hashCode(folders: string[], packages: string[] = []): string {
   }
   const require = createRequire(import.meta.url);
   for (const name of [...packages].sort()) {
-    const manifest = require(`${name}/package.json`) as { version: string };
-    hash.update(`${name}@${manifest.version}`);
+    hash.update(`${name}@${versionOf(name, require)}`);
   }
   return hash.digest('hex');
+}
+
+/** `none` for a package that isn't installed: what needs it says so when it runs. */
+function versionOf(name: string, require: NodeJS.Require): string {
+  try {
+    return (require(`${name}/package.json`) as { version: string }).version;
+  } catch {
+    return 'none';
+  }
 }
 
 function list(folder: string, pattern: RegExp): string[] {

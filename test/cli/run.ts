@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { withLock } from '../../src/pipeline/lock.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const main = join(root, 'dist/cli/main.js');
 
 /** `npm test` builds first; a single test file run by hand finds its sources built here, by one process at a time. */
@@ -38,9 +38,9 @@ export interface Ended {
 
 export function millrace(
   args: string[],
-  options: { cwd?: string; env?: Record<string, string>; stdin?: string } = {},
+  options: { cwd?: string; env?: Record<string, string>; stdin?: string; program?: string; node?: string[] } = {},
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, [...(options.node ?? []), options.program ?? main, ...args], {
     cwd: options.cwd,
     env: { ...process.env, NO_COLOR: '', FORCE_COLOR: '', ...options.env },
   });
