@@ -1,0 +1,29 @@
+/** Ids, offsets and tokens equal to those of tiktoken and Hugging Face's tokenizers (made by bench/exact.py). */
+import test from 'ava';
+import { expected, hashesOf, sets, vocabularies } from '../support/exact.ts';
+
+const texts = sets();
+const reference = expected();
+
+test('the texts are those of the reference', (t) => {
+  t.deepEqual(
+    Object.entries(texts).map(([name, list]) => [name, list.length]),
+    [
+      ['blns', 485],
+      ['normalisation', 19074],
+      ['generated', 20000],
+    ],
+  );
+  t.deepEqual(Object.keys(reference), Object.keys(vocabularies));
+});
+
+for (const [name, load] of Object.entries(vocabularies)) {
+  test(`${name} gives the ids, offsets and tokens of the reference`, async (t) => {
+    const tokenizer = await load();
+    for (const [set, list] of Object.entries(texts)) {
+      const wanted = reference[name]?.[set];
+      t.truthy(wanted);
+      t.deepEqual(await hashesOf(tokenizer, list, wanted?.offsets !== undefined), wanted, set);
+    }
+  });
+}
