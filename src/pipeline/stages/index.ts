@@ -4,9 +4,22 @@ import { corpus } from './corpus.ts';
 import { dataset } from './dataset.ts';
 import { evaluate } from './evaluate.ts';
 import { exporting } from './export.ts';
+import { finetuning } from './finetune.ts';
+import { pairs } from './pairs.ts';
 import { report } from './report.ts';
 import { sample } from './sample.ts';
 import { train } from './train.ts';
 import { vocab } from './vocab.ts';
 
-export const stages = [corpus, vocab, dataset, train, evaluate, sample, exporting, report] as unknown as Stage[];
+export const stages = [
+  corpus,
+  pairs,
+  vocab,
+  dataset,
+  train,
+  finetuning,
+  evaluate,
+  sample,
+  exporting,
+  report,
+] as unknown as Stage[];

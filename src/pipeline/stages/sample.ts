@@ -17,7 +17,7 @@ export const sample: Stage<typeof schema> = {
   kind: 'sample',
   about: 'lets the model write',
   schema,
-  needs: { train: { kinds: ['train'] } },
+  needs: { train: { kinds: ['train', 'finetune'] } },
   code: ['generate', 'pretrained', 'model', 'graph', 'native'],
   async run({ config, inputs, out, signal }) {
     const { sample } = await import('../../generate/sample.ts');

@@ -1,6 +1,7 @@
 /** A dataset in, a trained model out: checkpoints, metrics.jsonl, config and tokenizer. A killed run goes on. */
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Manifest } from '../../dataset/manifest.ts';
 /** The recipe's own schema (src/train/recipe.ts, src/train/train.ts) says what the keys mean. */
 import { recipeSchema } from '../../train/train.ts';
 import type { Stage } from '../stage.ts';
@@ -43,4 +44,27 @@ export const train: Stage<typeof schema> = {
     });
     return { steps: step, parameters, loss, validationLoss, checkpoints: join(out, 'checkpoints') };
   },
+  async preview({ config, inputs }) {
+    const { planFrom } = await import('../../train/plan.ts');
+    const { parameters, tokensPerStep, tokens, memory } = planFrom({ recipe: config, manifest: expected(inputs) });
+    const giga = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
+    const count = (value: number) => value.toLocaleString('en-GB');
+    return [
+      `${config.model.family}, ${count(parameters)} parameters`,
+      `${count(config.training.steps)} steps of ${count(tokensPerStep)} tokens, ${count(tokens)} in all`,
+      `memory about ${giga(memory.total ?? memory.weights + memory.gradients + memory.optimizer)}`,
+    ];
+  },
 };
+
+/** What the dataset's manifest will say about sizes, taken from the configs of the stages above. */
+function expected(inputs: Record<string, { config: Record<string, unknown> }>): Manifest {
+  const { seq_len: seqLen, task: kind, max_predictions: maxPredictions } = inputs.dataset!.config;
+  const special = { pad: null, unk: null, bos: null, eos: null, cls: null, sep: null, mask: null };
+  const plan = {
+    seqLen,
+    task: { kind, maxPredictions },
+    vocabulary: { size: inputs.vocab!.config.vocab_size, special },
+  };
+  return { plan, splits: [] } as unknown as Manifest;
+}

@@ -18,7 +18,7 @@ export const vocab: Stage<typeof schema> = {
   kind: 'vocab',
   about: 'trains a vocabulary',
   schema,
-  needs: { corpus: { kinds: ['corpus', 'clean'] } },
+  needs: { corpus: { kinds: ['corpus', 'pairs'] } },
   code: ['tokenizer', 'native'],
   deterministic: (path) => path.endsWith('tokenizer.json'),
   async run({ config, inputs, out, signal, onProgress }) {
