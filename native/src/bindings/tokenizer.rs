@@ -1,6 +1,6 @@
 //! The tokenizer as a class: strings in, typed arrays out.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use napi::bindgen_prelude::{AsyncTask, Float64Array, Int32Array, Uint8Array, Uint32Array};
 use napi_derive::napi;
@@ -9,7 +9,7 @@ use super::error::Result;
 use super::task::Task;
 use super::work::{Work, spawn};
 use crate::encode::{
-    self, DecodeStream, Direction, EncodeOptions, Encoding, Padding, Scratch, Strategy, Truncation, Unit, batch,
+    self, DecodeStream, Direction, EncodeOptions, Encoding, Padding, Strategy, Truncation, Unit, batch,
 };
 use crate::error::Error;
 
@@ -209,7 +209,7 @@ fn unsigned(ids: &[i32]) -> crate::error::Result<Vec<u32>> {
 pub struct NativeTokenizer {
     inner: Arc<encode::Tokenizer>,
     /// Caches that wait for the next call.
-    spare: Arc<Mutex<Vec<Scratch>>>,
+    spare: Arc<batch::Spare>,
 }
 
 /// Reads a tokenizer.json off the event loop.
@@ -312,19 +312,11 @@ impl NativeTokenizer {
         self.inner.id_to_token(id).map(str::to_owned)
     }
 
-    fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
-        let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut scratch = spare().pop().unwrap_or_default();
-        let result = work(&mut scratch);
-        spare().push(scratch);
-        result
-    }
-
     /// Ids alone.
     #[napi]
     pub fn ids(&self, text: String, add_special_tokens: bool) -> Result<Int32Array> {
         let mut ids = Vec::new();
-        self.with_scratch(|scratch| self.inner.encode_ids(&text, add_special_tokens, scratch, &mut ids))?;
+        self.spare.with(|scratch| self.inner.encode_ids(&text, add_special_tokens, scratch, &mut ids))?;
         Ok(ints(ids.into_iter().map(|id| id as i32)))
     }
     #[napi]
@@ -363,9 +355,9 @@ impl NativeTokenizer {
         threads: u32,
         task: &Task,
     ) -> AsyncTask<Work<NativeBatch>> {
-        let (inner, progress) = (Arc::clone(&self.inner), task.progress.clone());
+        let (inner, spare, progress) = (Arc::clone(&self.inner), Arc::clone(&self.spare), task.progress.clone());
         spawn(move || {
-            let batch = batch::encode_batch(&inner, &texts, add_special_tokens, threads as usize, &progress)?;
+            let batch = batch::encode_batch(&inner, &texts, add_special_tokens, threads as usize, &spare, &progress)?;
             let offsets = batch.offsets.into_iter().map(|at| at as f64).collect();
             Ok(NativeBatch { ids: Int32Array::new(batch.ids), offsets: Float64Array::new(offsets) })
         })

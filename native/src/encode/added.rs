@@ -116,6 +116,11 @@ impl Added {
         Ok(Self { raw: Finder::new(raw)?, normalized: Finder::new(normalized)?, tokens, by_id })
     }
 
+    /// Whether tokens are looked for in normalised text.
+    pub fn has_normalized(&self) -> bool {
+        self.normalized.is_some()
+    }
+
     pub fn tokens(&self) -> &[AddedToken] {
         &self.tokens
     }

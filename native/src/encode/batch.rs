@@ -1,5 +1,7 @@
 //! Many texts in, one column of ids with the place of each text's out, on all threads.
 
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
 
 use super::encoding::Encoding;
@@ -14,6 +16,21 @@ pub struct Batch {
     pub offsets: Vec<u64>,
 }
 
+/// Scratches between batches: what one batch put into its caches serves the next. As many as threads that ran at once.
+#[derive(Debug, Default)]
+pub struct Spare(Mutex<Vec<Scratch>>);
+
+impl Spare {
+    /// Runs `work` with a scratch that nobody else uses.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
+        let all = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = all().pop().unwrap_or_default();
+        let result = work(&mut scratch);
+        all().push(scratch);
+        result
+    }
+}
+
 /// Encodes texts in parallel, each as `encode_into` does; the result doesn't depend on the number of threads.
 /// Progress counts bytes.
 pub fn encode_batch<T: AsRef<str> + Sync>(
@@ -21,6 +38,7 @@ pub fn encode_batch<T: AsRef<str> + Sync>(
     texts: &[T],
     add_special_tokens: bool,
     threads: usize,
+    spare: &Spare,
     progress: &Progress,
 ) -> Result<Batch> {
     progress.start(texts.iter().map(|text| text.as_ref().len() as u64).sum());
@@ -46,14 +64,10 @@ pub fn encode_batch<T: AsRef<str> + Sync>(
         Ok((ids, ends))
     };
     let parts: Vec<(Vec<u32>, Vec<usize>)> = if threads <= 1 || chunks.len() <= 1 {
-        let mut scratch = Scratch::default();
-        chunks.into_iter().map(|chunk| one(&mut scratch, chunk)).collect::<Result<_>>()?
+        spare.with(|scratch| chunks.into_iter().map(|chunk| one(scratch, chunk)).collect::<Result<_>>())?
     } else {
         pool(threads)?.install(|| {
-            chunks
-                .into_par_iter()
-                .map_init(Scratch::default, |scratch, chunk| one(scratch, chunk))
-                .collect::<Result<_>>()
+            chunks.into_par_iter().map(|chunk| spare.with(|scratch| one(scratch, chunk))).collect::<Result<_>>()
         })?
     };
     let mut batch = Batch {

@@ -80,7 +80,7 @@ pub fn canonical_merges(vocab: &Vocab, made: impl Iterator<Item = u32>) -> Resul
 }
 
 /// Symbols beyond this number are merged through a heap: below it, looking for the least rank is faster.
-pub(super) const SMALL: usize = 96;
+const SMALL: usize = 96;
 
 impl Bpe {
     /// From merges in the order of rank.
@@ -134,8 +134,7 @@ impl Bpe {
     /// Fills the table of pairs. Files that were made from tiktoken ranks list every way to halve a token: the ways that
     /// the merges before them never leave are left out, because a small table is a fast one.
     fn rank_pairs(&mut self) -> Result<()> {
-        let Options { continuing_subword_prefix: prefix, end_of_word_suffix: suffix, .. } = &self.options;
-        let all = self.merges.len() <= self.vocab.len() || prefix.is_some() || suffix.is_some();
+        let all = self.merges.len() <= self.vocab.len() || self.is_decorated();
         self.pairs = Pairs::with_capacity(self.merges.len().min(self.vocab.len()));
         let (ignore_merges, dropout) = (self.options.ignore_merges, self.options.dropout);
         self.options.ignore_merges = false;
@@ -160,6 +159,11 @@ impl Bpe {
     pub fn byte_ids(&self) -> Option<Box<[u32; 256]>> {
         let ids: Option<Vec<u32>> = (0..=255).map(|byte| self.chars.get(&bytes::char_of(byte)).copied()).collect();
         ids?.into_boxed_slice().try_into().ok()
+    }
+
+    /// Whether symbols carry a prefix or suffix that tells their place in the word.
+    pub fn is_decorated(&self) -> bool {
+        self.options.continuing_subword_prefix.is_some() || self.options.end_of_word_suffix.is_some()
     }
 
     /// The tokens of `piece`, appended to `out`. `coin` gives numbers in [0, 1) where merges are dropped at random.
@@ -237,7 +241,7 @@ impl Bpe {
 
     /// Merges in place and returns how many symbols are left. `starts` moves along with `ids`.
     /// Quadratic, but fast for few symbols.
-    pub(super) fn merge_small(&self, ids: &mut [u32], starts: &mut [u32]) -> usize {
+    fn merge_small(&self, ids: &mut [u32], starts: &mut [u32]) -> usize {
         let mut n = ids.len();
         if n < 2 {
             return n;

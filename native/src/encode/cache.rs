@@ -1,10 +1,11 @@
-//! Pre-tokens to the tokens they became last time, in bounded memory: a two-way set-associative table for short ones,
-//! a table over an arena for long ones that is emptied when it is full.
+//! Pre-tokens to the tokens they became last time, in bounded memory: a table of 32-byte slots for short ones,
+//! an arena for long ones that is emptied when it is full.
 
 use super::hash::{hash, mix};
+use crate::vocab::machine::{on_huge_pages, prefetch};
 
 /// A pre-token of up to 15 bytes, padded with zeros; its length is the top byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Key {
     lo: u64,
     hi: u64,
@@ -35,13 +36,7 @@ impl Key {
     pub fn new(text: &[u8], start: usize, len: usize) -> Self {
         let both = match text.get(start..).and_then(|rest| rest.first_chunk::<16>()) {
             Some(chunk) => u128::from_le_bytes(*chunk),
-            None => {
-                let mut chunk = [0; 16];
-                for (to, from) in chunk.iter_mut().zip(&text[start..]) {
-                    *to = *from;
-                }
-                u128::from_le_bytes(chunk)
-            }
+            None => tail(text, start),
         };
         let (lo, hi) = MASKS[len & 15];
         Self { lo: both as u64 & lo, hi: ((both >> 64) as u64 & hi) | ((len as u64) << 56) }
@@ -53,16 +48,128 @@ impl Key {
     }
 }
 
-/// Up to three tokens beside their key.
+/// The last bytes of a text, fewer than 16.
+#[cold]
+fn tail(text: &[u8], start: usize) -> u128 {
+    let mut chunk = [0; 16];
+    for (to, from) in chunk.iter_mut().zip(&text[start..]) {
+        *to = *from;
+    }
+    u128::from_le_bytes(chunk)
+}
+
+/// Up to five tokens of 21 bits: three in the first word, two and their number in the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packed(u64, u64);
+
+const BITS: u32 = 21;
+const MASK: u64 = (1 << BITS) - 1;
+
+impl Packed {
+    /// `None` where there are too many.
+    pub fn new(ids: &[u32]) -> Option<Self> {
+        if ids.len() > 5 {
+            return None;
+        }
+        let mut words = [0, (ids.len() as u64) << (2 * BITS)];
+        for (i, id) in ids.iter().enumerate() {
+            words[i / 3] |= (u64::from(*id) & MASK) << (BITS * (i as u32 % 3));
+        }
+        Some(Self(words[0], words[1]))
+    }
+
+    /// Stands for tokens that are too many; they are kept elsewhere.
+    pub const MANY: Self = Self(0, 7 << (2 * BITS));
+
+    /// Appends the ids; `false` where they are kept elsewhere.
+    #[inline(always)]
+    pub fn push(self, out: &mut Vec<u32>) -> bool {
+        let id = |word: u64, i: u32| ((word >> (BITS * i)) & MASK) as u32;
+        let (count, end) = ((self.1 >> (2 * BITS)) as usize, out.len());
+        // Three at once and back to the number there are: no branch to guess.
+        out.extend_from_slice(&[id(self.0, 0), id(self.0, 1), id(self.0, 2)]);
+        if count > 3 {
+            if self == Self::MANY {
+                out.truncate(end);
+                return false;
+            }
+            out.extend_from_slice(&[id(self.1, 0), id(self.1, 1)]);
+        }
+        out.truncate(end + count);
+        true
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(32))]
 struct Slot {
     key: Key,
-    ids: [u32; 3],
-    count: u32,
+    ids: Packed,
 }
 
-const FREE: Slot = Slot { key: Key { lo: 0, hi: 0 }, ids: [0; 3], count: 0 };
+const FREE: Slot = Slot { key: Key { lo: 0, hi: 0 }, ids: Packed(0, 0) };
+
+/// Short pre-tokens to tokens, by open addressing. Doubles until it has `most` slots; full then, it starts afresh.
+#[derive(Clone, Debug)]
+pub struct Table {
+    slots: Vec<Slot>,
+    shift: u32,
+    held: usize,
+    most: usize,
+}
+
+impl Table {
+    pub fn new(slots: usize, most: usize) -> Self {
+        let slots = slots.next_power_of_two().max(2);
+        Self { slots: on_huge_pages(FREE, slots), shift: 64 - slots.trailing_zeros(), held: 0, most }
+    }
+
+    #[inline(always)]
+    fn start(&self, hash: u64) -> usize {
+        (hash >> self.shift) as usize & (self.slots.len() - 1)
+    }
+
+    /// Starts to load what `get` will look at.
+    #[inline(always)]
+    pub fn prefetch(&self, hash: u64) {
+        prefetch(&self.slots, self.start(hash));
+    }
+
+    #[inline(always)]
+    pub fn get(&self, key: Key, hash: u64) -> Option<Packed> {
+        let mut at = self.start(hash);
+        loop {
+            let slot = &self.slots[at];
+            if slot.key == key {
+                return Some(slot.ids);
+            }
+            if slot.key.hi == 0 {
+                return None;
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    /// Puts in what `get` didn't find.
+    pub fn put(&mut self, key: Key, hash: u64, ids: Packed) {
+        if self.held * 8 >= self.slots.len() * 5 {
+            let full = std::mem::replace(self, Self::new((self.slots.len() * 2).min(self.most), self.most));
+            if full.slots.len() < self.slots.len() {
+                full.slots.iter().filter(|slot| slot.key.hi != 0).for_each(|slot| self.place(*slot, slot.key.hash()));
+            }
+        }
+        self.place(Slot { key, ids }, hash);
+    }
+
+    fn place(&mut self, slot: Slot, hash: u64) {
+        let mut at = self.start(hash);
+        while self.slots[at].key.hi != 0 {
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+        self.slots[at] = slot;
+        self.held += 1;
+    }
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Long {
@@ -73,59 +180,28 @@ struct Long {
     count: u16,
 }
 
+/// 16 MB of short ones, 4 MB of slots and 8 MB of arena for long ones: under 30 MB in all.
+const MOST: usize = 1 << 19;
+const LONG_SLOTS: usize = 1 << 18;
+const ARENA: usize = 8 << 20;
+
 #[derive(Debug)]
 pub struct Cache {
-    short: Vec<[Slot; 2]>,
+    pub short: Table,
     long: Vec<Long>,
     held: usize,
     /// For each long entry its ids, little-endian, and then its text.
     arena: Vec<u8>,
 }
 
-/// Sizes that keep the whole under 24 MB: 2^16 pairs of slots of 32 bytes, 2^18 slots of 16 bytes, 16 MB of arena.
-const SHORT_SETS: usize = 1 << 16;
-const LONG_SLOTS: usize = 1 << 18;
-const ARENA: usize = 16 << 20;
-
 impl Default for Cache {
     fn default() -> Self {
-        Self { short: vec![[FREE; 2]; SHORT_SETS], long: Vec::new(), held: 0, arena: Vec::new() }
+        Self { short: Table::new(1 << 10, MOST), long: Vec::new(), held: 0, arena: Vec::new() }
     }
 }
 
 impl Cache {
-    /// Appends the tokens of a short pre-token to `out`, if they are known.
-    #[inline(always)]
-    pub fn get(&self, key: Key, hash: u64, out: &mut Vec<u32>) -> bool {
-        let set = &self.short[(hash >> 48) as usize & (SHORT_SETS - 1)];
-        let slot = if set[0].key == key {
-            &set[0]
-        } else if set[1].key == key {
-            &set[1]
-        } else {
-            return false;
-        };
-        if slot.count == 1 {
-            out.push(slot.ids[0]);
-        } else {
-            out.extend_from_slice(&slot.ids[..slot.count as usize & 3]);
-        }
-        true
-    }
-
-    /// Remembers a short pre-token that became at most three tokens; the older of its two neighbours leaves.
-    pub fn put(&mut self, key: Key, hash: u64, ids: &[u32]) {
-        if ids.len() > 3 {
-            return;
-        }
-        let mut slot = Slot { key, ids: [0; 3], count: ids.len() as u32 };
-        slot.ids[..ids.len()].copy_from_slice(ids);
-        let set = &mut self.short[(hash >> 48) as usize & (SHORT_SETS - 1)];
-        set[1] = set[0];
-        set[0] = slot;
-    }
-
-    /// The same for a pre-token of any length.
+    /// Appends the tokens of a pre-token of any length to `out`, if they are known.
     pub fn get_long(&self, text: &[u8], out: &mut Vec<u32>) -> bool {
         if self.long.is_empty() || text.len() > LONGEST {
             return false;
@@ -181,13 +257,15 @@ mod tests {
     fn remembers_within_bounds() {
         let mut cache = Cache::default();
         let mut out = Vec::new();
-        let text = b"hello worlds of text";
-        let key = Key::new(text, 0, 5);
-        assert!(!cache.get(key, key.hash(), &mut out));
-        cache.put(key, key.hash(), &[1, 2]);
-        assert!(cache.get(Key::new(b"hello", 0, 5), key.hash(), &mut out));
-        assert_eq!(out, [1, 2]);
-        assert!(!cache.get(Key::new(text, 0, 6), Key::new(text, 0, 6).hash(), &mut out));
+        for i in 0..2_000_000u32 {
+            let text = format!("w{i}");
+            let key = Key::new(text.as_bytes(), 0, text.len());
+            cache.short.put(key, key.hash(), Packed::new(&[i & 0xffff, 7]).unwrap());
+        }
+        assert_eq!(cache.short.slots.len(), MOST);
+        let key = Key::new(b"--w1999999--------", 2, 8);
+        cache.short.get(key, key.hash()).unwrap().push(&mut out);
+        assert_eq!(out, [1_999_999 & 0xffff, 7]);
         for i in 0..400_000u32 {
             cache.put_long(format!("a long text with number {i}").as_bytes(), &[i, i + 1]);
         }
@@ -195,5 +273,16 @@ mod tests {
         out.clear();
         assert!(cache.get_long(b"a long text with number 399999", &mut out));
         assert_eq!(out, [399_999, 400_000]);
+    }
+
+    #[test]
+    fn packs_up_to_five_ids() {
+        for n in 0..=5 {
+            let ids: Vec<u32> = (0..n).map(|i| (1 << 21) - 2 - i).collect();
+            let mut out = vec![9];
+            Packed::new(&ids).unwrap().push(&mut out);
+            assert_eq!(out[1..], ids);
+        }
+        assert_eq!(Packed::new(&[0; 6]), None);
     }
 }

@@ -1,132 +1,356 @@
 //! The short way for byte-level BPE: pre-tokens as bytes of the text itself in, ids out, through the cache.
 //! No offsets, no strings in between; the long way (`tokenizer.rs`) gives the same ids.
 
-use super::bpe::{Bpe, SMALL};
-use super::cache::{Cache, Key, SHORT};
-use super::pairs::NO_RANK;
-use super::{bytes, vocab::Vocab};
+use super::bpe::Bpe;
+use super::bytes;
+use super::cache::{Cache, Key, Packed, SHORT, Table};
+use super::cuts::Cuts;
+use super::pairs::{NO_RANK, Pairs};
+use super::vocab::Vocab;
 use crate::error::Result;
 
 #[derive(Clone, Debug)]
 pub struct ByteBpe {
+    merger: Merger,
+    /// The tokens of up to 15 bytes that are their own encoding: what most pre-tokens are.
+    whole: Table,
+    /// Tokens that no merges lead to, where the model looks for whole pre-tokens first (`ignore_merges`).
+    odd: Option<Vocab>,
+    cuts: Cuts,
+    /// The tokens of each single character below U+10000, by code point: three ids of 21 bits, `NO_ID` for none.
+    chars: Box<[u64]>,
+}
+
+/// Byte-level merging: the ids of single bytes, the ranks of pairs.
+#[derive(Clone, Debug)]
+struct Merger {
     ids: Box<[u32; 256]>,
     /// The rank of each pair of bytes, `first << 8 | second`.
     ranks: Box<[u32]>,
-    /// Whole pre-tokens by their bytes, where the model looks for them first (`ignore_merges`).
-    whole: Option<Vocab>,
+    pairs: Pairs,
+    made: Vec<u32>,
 }
 
 /// What encoding keeps from one call to the next. Belongs to one tokenizer.
 #[derive(Debug, Default)]
 pub struct Memory {
     pub cache: Cache,
-    ids: Vec<u32>,
-    starts: Vec<u32>,
+    pub ids: Vec<u32>,
+    waiting: Queue,
+}
+
+/// A pre-token whose slot of the cache is on its way from memory.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waiting {
+    key: Key,
+    hash: u64,
+    start: u32,
+    end: u32,
+}
+
+const WAITING: usize = 32;
+
+#[derive(Debug, Default)]
+struct Queue {
+    all: [Waiting; WAITING],
+    len: usize,
+}
+
+/// Symbols beyond this number are merged through a heap: below it, looking for the least rank is faster.
+const FEW: usize = 64;
+
+/// No id has all 21 bits set.
+const NO_ID: u32 = (1 << 21) - 1;
+
+impl Merger {
+    /// The bytes of a pre-token to its tokens.
+    fn merge(&self, bpe: &Bpe, piece: &[u8], ids: &mut Vec<u32>, out: &mut Vec<u32>) {
+        if piece.len() > FEW {
+            ids.clear();
+            ids.extend(piece.iter().map(|byte| self.ids[*byte as usize]));
+            let mut starts = vec![0; piece.len()];
+            let kept = bpe.merge_large(ids, &mut starts, |_| false);
+            out.extend_from_slice(&ids[..kept]);
+            return;
+        }
+        let mut symbols = Few::default();
+        symbols.merge(self, piece);
+        let mut at = 0;
+        while at < piece.len() {
+            out.push(symbols.ids[at]);
+            at = symbols.next[at] as usize;
+        }
+    }
+
+    #[inline(always)]
+    fn rank(&self, left: u32, right: u32) -> u32 {
+        self.pairs.rank(left, right)
+    }
+}
+
+/// Up to 64 symbols on the stack. A symbol stays at the place of its first byte; `next` and `previous` are the places
+/// of its neighbours. `keys` hold `rank << 6 | place`, so that the least one is the merge to make.
+struct Few {
+    ids: [u32; FEW],
+    keys: [i32; FEW],
+    next: [u8; FEW],
+    previous: [u8; FEW],
+}
+
+const NO_KEY: i32 = i32::MAX;
+
+impl Default for Few {
+    fn default() -> Self {
+        Self { ids: [0; FEW], keys: [NO_KEY; FEW], next: [0; FEW], previous: [0; FEW] }
+    }
+}
+
+impl Few {
+    #[inline(always)]
+    fn key(rank: u32, at: usize) -> i32 {
+        if rank == NO_RANK { NO_KEY } else { (rank << 6) as i32 | at as i32 }
+    }
+
+    #[inline(always)]
+    fn merge(&mut self, merger: &Merger, piece: &[u8]) {
+        let n = piece.len();
+        for (i, byte) in piece.iter().enumerate() {
+            self.ids[i] = merger.ids[*byte as usize];
+            self.next[i] = i as u8 + 1;
+            self.previous[i] = (i as u8).wrapping_sub(1);
+        }
+        for (i, pair) in piece.windows(2).enumerate() {
+            self.keys[i] = Self::key(merger.ranks[(pair[0] as usize) << 8 | pair[1] as usize], i);
+        }
+        let end = n.next_multiple_of(8).min(FEW);
+        loop {
+            let best = self.keys[..end].iter().copied().fold(NO_KEY, i32::min);
+            if best == NO_KEY {
+                return;
+            }
+            let at = best as usize & (FEW - 1);
+            let gone = self.next[at] as usize & (FEW - 1);
+            let after = self.next[gone] as usize;
+            self.ids[at] = merger.made[(best >> 6) as usize];
+            self.keys[gone] = NO_KEY;
+            self.next[at] = after as u8;
+            self.keys[at] = NO_KEY;
+            if after < n {
+                self.previous[after & (FEW - 1)] = at as u8;
+                self.keys[at] = Self::key(merger.rank(self.ids[at], self.ids[after & (FEW - 1)]), at);
+            }
+            if at > 0 {
+                let before = self.previous[at] as usize & (FEW - 1);
+                self.keys[before] = Self::key(merger.rank(self.ids[before], self.ids[at]), before);
+            }
+        }
+    }
 }
 
 impl ByteBpe {
     /// `None` where the vocabulary doesn't spell all bytes, or merges are dropped at random.
     pub fn new(bpe: &Bpe) -> Result<Option<Self>> {
         let options = &bpe.options;
-        let decorated = [&options.continuing_subword_prefix, &options.end_of_word_suffix];
-        if options.dropout.is_some() || decorated.iter().any(|s| s.as_deref().is_some_and(|s| !s.is_empty())) {
+        if options.dropout.is_some() || bpe.is_decorated() {
             return Ok(None);
         }
         let Some(ids) = bpe.byte_ids() else { return Ok(None) };
         let ranks = (0..1 << 16).map(|pair| bpe.pairs.rank(ids[pair >> 8], ids[pair & 255])).collect();
-        let mut whole = None;
-        if options.ignore_merges {
-            let mut vocab = Vocab::with_capacity(bpe.vocab.len());
-            for (id, token) in bpe.vocab.iter() {
-                if let Some(bytes) = std::str::from_utf8(token).ok().and_then(bytes::to_bytes) {
-                    vocab.insert(&bytes, id)?;
-                }
+        let merger = Merger { ids, ranks, pairs: bpe.pairs.clone(), made: bpe.made.clone() };
+        let mut whole = Table::new(bpe.vocab.len() * 2, usize::MAX);
+        let mut odd = Vocab::default();
+        let mut cuts = Cuts::default();
+        let (mut scratch, mut out) = (Vec::new(), Vec::new());
+        for (id, token) in bpe.vocab.iter() {
+            let Some(token) = std::str::from_utf8(token).ok().and_then(bytes::to_bytes) else { continue };
+            if token.is_empty() {
+                continue;
             }
-            whole = Some(vocab);
+            cuts.add(&token);
+            out.clear();
+            merger.merge(bpe, &token, &mut scratch, &mut out);
+            if out != [id] {
+                if options.ignore_merges {
+                    odd.insert(&token, id)?;
+                }
+            } else if let (true, Some(packed)) = (token.len() <= SHORT, Packed::new(&[id])) {
+                let key = Key::new(&token, 0, token.len());
+                whole.put(key, key.hash(), packed);
+            }
         }
-        Ok(Some(Self { ids, ranks, whole }))
+        let odd = (!odd.is_empty()).then_some(odd);
+        let mut chars = Vec::with_capacity(1 << 16);
+        let mut buffer = [0; 4];
+        for code in 0..1u32 << 16 {
+            out.clear();
+            if let Some(c) = char::from_u32(code) {
+                merger.merge(bpe, c.encode_utf8(&mut buffer).as_bytes(), &mut scratch, &mut out);
+            }
+            out.resize(3, NO_ID);
+            chars.push(out.iter().rev().fold(0, |word, id| (word << 21) | u64::from(*id)));
+        }
+        Ok(Some(Self { merger, whole, odd, cuts, chars: chars.into_boxed_slice() }))
     }
 
-    /// Appends the ids of the pre-token `text[start..end]`.
+    /// Appends the ids of the pre-token `text[start..end]`, which is UTF-8 on its own, now or with the next `flush`.
     #[inline(always)]
     pub fn encode(&self, bpe: &Bpe, text: &[u8], start: usize, end: usize, memory: &mut Memory, out: &mut Vec<u32>) {
-        let len = end - start;
-        if len > SHORT {
-            return self.encode_long(bpe, &text[start..end], memory, out);
+        let waiting = &mut memory.waiting;
+        let mut one = Waiting { start: start as u32, end: end as u32, ..Waiting::default() };
+        if end - start <= SHORT {
+            one.key = Key::new(text, start, end - start);
+            one.hash = one.key.hash();
+            memory.cache.short.prefetch(one.hash);
         }
-        if len == 0 {
+        waiting.all[waiting.len & (WAITING - 1)] = one;
+        waiting.len += 1;
+        if waiting.len == WAITING {
+            self.flush(bpe, text, memory, out);
+        }
+    }
+
+    /// Encodes the pre-tokens that wait. Must be called before `text` changes.
+    pub fn flush(&self, bpe: &Bpe, text: &[u8], memory: &mut Memory, out: &mut Vec<u32>) {
+        let len = std::mem::take(&mut memory.waiting.len);
+        for i in 0..len.min(WAITING) {
+            let Waiting { key, hash, start, end } = memory.waiting.all[i];
+            let (start, end) = (start as usize, end as usize);
+            if end - start > SHORT {
+                self.encode_long(bpe, text, start, end, memory, out);
+            } else if !memory.cache.short.get(key, hash).is_some_and(|ids| ids.push(out)) {
+                self.miss(bpe, text, start, end, memory, out);
+            }
+        }
+    }
+
+    /// A pre-token cut wherever no token reaches across.
+    #[inline(never)]
+    fn encode_in_parts(
+        &self,
+        bpe: &Bpe,
+        text: &[u8],
+        start: usize,
+        end: usize,
+        memory: &mut Memory,
+        out: &mut Vec<u32>,
+    ) {
+        let Ok(piece) = std::str::from_utf8(&text[start..end]) else { return };
+        let (mut part, mut at, mut last) = (start, start, None);
+        for c in piece.chars() {
+            if let Some(before) = last
+                && !self.cuts.joined(before, c)
+                && !self.cuts.halved(text[at - 1], text[at])
+            {
+                self.encode_part(bpe, text, part, at, before, memory, out);
+                part = at;
+            }
+            at += c.len_utf8();
+            last = Some(c);
+        }
+        if let Some(last) = last {
+            self.encode_part(bpe, text, part, end, last, memory, out);
+        }
+    }
+
+    /// A part whose last character is `last`; it may be its only one.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
+    fn encode_part(
+        &self,
+        bpe: &Bpe,
+        text: &[u8],
+        start: usize,
+        end: usize,
+        last: char,
+        memory: &mut Memory,
+        out: &mut Vec<u32>,
+    ) {
+        if end - start == last.len_utf8()
+            && let Some(word) = self.chars.get(last as usize)
+        {
+            let ids = [0, 21, 42].map(|shift| (word >> shift) as u32 & NO_ID);
+            let count = 1 + usize::from(ids[1] != NO_ID) + usize::from(ids[2] != NO_ID);
+            let first = out.len();
+            out.extend_from_slice(&ids);
+            out.truncate(first + count);
             return;
         }
-        let key = Key::new(text, start, len);
+        if end - start > SHORT {
+            return self.merge_long(bpe, &text[start..end], memory, out);
+        }
+        let key = Key::new(text, start, end - start);
         let hash = key.hash();
-        if !memory.cache.get(key, hash, out) {
-            self.miss(bpe, &text[start..end], key, hash, memory, out);
+        if !memory.cache.short.get(key, hash).is_some_and(|ids| ids.push(out)) {
+            self.merge_short(bpe, &text[start..end], key, hash, memory, out);
         }
     }
 
+    /// A pre-token of up to 15 bytes that is not in the cache.
     #[cold]
     #[inline(never)]
-    fn miss(&self, bpe: &Bpe, piece: &[u8], key: Key, hash: u64, memory: &mut Memory, out: &mut Vec<u32>) {
+    fn miss(&self, bpe: &Bpe, text: &[u8], start: usize, end: usize, memory: &mut Memory, out: &mut Vec<u32>) {
+        let key = Key::new(text, start, end - start);
+        let hash = key.hash();
+        if without_spaces(&text[start..end]) && self.odd_of(&text[start..end]).is_none() {
+            self.encode_in_parts(bpe, text, start, end, memory, out);
+        } else if let Some(ids) = self.whole.get(key, hash) {
+            memory.cache.short.put(key, hash, ids);
+            ids.push(out);
+        } else {
+            self.merge_short(bpe, &text[start..end], key, hash, memory, out);
+        }
+    }
+
+    #[inline(always)]
+    fn odd_of(&self, piece: &[u8]) -> Option<u32> {
+        self.odd.as_ref()?.id(piece)
+    }
+
+    fn merge_short(&self, bpe: &Bpe, piece: &[u8], key: Key, hash: u64, memory: &mut Memory, out: &mut Vec<u32>) {
+        let many = memory.cache.short.get(key, hash).is_some();
+        if many && memory.cache.get_long(piece, out) {
+            return;
+        }
         let first = out.len();
-        self.merge(bpe, piece, memory, out);
-        memory.cache.put(key, hash, &out[first..]);
+        match self.odd_of(piece) {
+            Some(id) => out.push(id),
+            None => self.merger.merge(bpe, piece, &mut memory.ids, out),
+        }
+        if let Some(ids) = Packed::new(&out[first..]) {
+            memory.cache.short.put(key, hash, ids);
+            return;
+        }
+        if !many {
+            memory.cache.short.put(key, hash, Packed::MANY);
+        }
+        memory.cache.put_long(piece, &out[first..]);
     }
 
     #[inline(never)]
-    fn encode_long(&self, bpe: &Bpe, piece: &[u8], memory: &mut Memory, out: &mut Vec<u32>) {
+    fn encode_long(&self, bpe: &Bpe, text: &[u8], start: usize, end: usize, memory: &mut Memory, out: &mut Vec<u32>) {
+        let piece = &text[start..end];
+        if let Some(id) = self.odd_of(piece) {
+            out.push(id);
+        } else if without_spaces(&piece[..SHORT]) {
+            self.encode_in_parts(bpe, text, start, end, memory, out);
+        } else {
+            self.merge_long(bpe, piece, memory, out);
+        }
+    }
+
+    fn merge_long(&self, bpe: &Bpe, piece: &[u8], memory: &mut Memory, out: &mut Vec<u32>) {
         if memory.cache.get_long(piece, out) {
             return;
         }
         let first = out.len();
-        self.merge(bpe, piece, memory, out);
+        self.merger.merge(bpe, piece, &mut memory.ids, out);
         memory.cache.put_long(piece, &out[first..]);
     }
+}
 
-    fn merge(&self, bpe: &Bpe, piece: &[u8], memory: &mut Memory, out: &mut Vec<u32>) {
-        if let Some(id) = self.whole.as_ref().and_then(|whole| whole.id(piece)) {
-            out.push(id);
-            return;
-        }
-        if piece.len() > SMALL {
-            memory.ids.clear();
-            memory.ids.extend(piece.iter().map(|byte| self.ids[*byte as usize]));
-            memory.starts.clear();
-            memory.starts.resize(piece.len(), 0);
-            let kept = bpe.merge_large(&mut memory.ids, &mut memory.starts, |_| false);
-            out.extend_from_slice(&memory.ids[..kept]);
-            return;
-        }
-        let mut n = piece.len();
-        let mut ids = [0u32; SMALL];
-        let mut ranks = [NO_RANK; SMALL];
-        for (i, byte) in piece.iter().enumerate() {
-            ids[i] = self.ids[*byte as usize];
-        }
-        for (i, pair) in piece.windows(2).enumerate() {
-            ranks[i] = self.ranks[(pair[0] as usize) << 8 | pair[1] as usize];
-        }
-        while n > 1 {
-            let (mut best, mut at) = (NO_RANK, 0);
-            for (i, rank) in ranks[..n - 1].iter().enumerate() {
-                if *rank < best {
-                    (best, at) = (*rank, i);
-                }
-            }
-            if best == NO_RANK {
-                break;
-            }
-            ids[at] = bpe.made[best as usize];
-            ids.copy_within(at + 2..n, at + 1);
-            ranks.copy_within(at + 1..n, at);
-            n -= 1;
-            ranks[n - 1] = NO_RANK;
-            if at > 0 {
-                ranks[at - 1] = bpe.pairs.rank(ids[at - 1], ids[at]);
-            }
-            if at + 1 < n {
-                ranks[at] = bpe.pairs.rank(ids[at], ids[at + 1]);
-            }
-        }
-        out.extend_from_slice(&ids[..n]);
-    }
+/// Whether a pre-token is of a script that is written without spaces (U+3000 on): such pre-tokens seldom come twice,
+/// but their parts do.
+#[inline(always)]
+fn without_spaces(piece: &[u8]) -> bool {
+    piece.len() > 6 && piece.iter().take(SHORT).filter(|byte| **byte >= 0xe3).count() > 1
 }

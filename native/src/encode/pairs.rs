@@ -1,6 +1,8 @@
 //! A pair of neighbouring tokens to the rank of their merge: open addressing, eight bytes a slot
 //! (21 bits of left id, 21 of right id, 22 of rank), so that the table of a 100k vocabulary stays near the cache.
 
+use crate::vocab::machine::on_huge_pages;
+
 /// No merge: larger than every rank.
 pub const NO_RANK: u32 = u32::MAX;
 /// Ranks must fit in 22 bits.
@@ -16,7 +18,7 @@ pub struct Pairs {
 impl Pairs {
     pub fn with_capacity(merges: usize) -> Self {
         let size = (merges * 2).next_power_of_two().max(64);
-        Self { slots: vec![EMPTY; size], shift: 64 - size.trailing_zeros() }
+        Self { slots: on_huge_pages(EMPTY, size), shift: 64 - size.trailing_zeros() }
     }
 
     #[inline(always)]

@@ -15,6 +15,7 @@ use super::post::PostProcessor;
 use super::pretokenise::{Delimiter, PreTokenizer};
 use super::roles::Roles;
 use super::sentencepiece::from_sentencepiece;
+use super::stretches::Stretches;
 use super::{files, read};
 use crate::error::{Error, Result};
 use crate::text::normalise::{Aligned, Behavior, Normalizer};
@@ -186,6 +187,17 @@ impl Tokenizer {
         }
     }
 
+    /// The short way of a tokenizer that is BERT's in all its parts.
+    fn stretches(&self) -> Option<Stretches<'_>> {
+        match (&self.model, &self.normalizer, &self.pre_tokenizer) {
+            (Model::WordPiece(model), Some(normalizer), Some(PreTokenizer::Bert)) if !self.added.has_normalized() => {
+                let Normalizer::Bert(bert) = normalizer else { return None };
+                Some(Stretches { model, normalizer, bert })
+            }
+            _ => None,
+        }
+    }
+
     /// Appends the ids of `text`. Added tokens are recognised; the template, truncation and padding stay out.
     pub fn encode_into(&self, text: &str, scratch: &mut Scratch, out: &mut Vec<u32>) -> Result<()> {
         if scratch.key != self.key {
@@ -194,7 +206,16 @@ impl Tokenizer {
         let (Model::Bpe(bpe), Some(short), Some((split, prefix_space))) =
             (&self.model, &self.short, self.byte_level_split())
         else {
-            return self.encode_long_way(text, scratch, out);
+            return match self.stretches() {
+                Some(stretches) => self.added.split_raw(text, false, |range, token| match token {
+                    Some(token) => {
+                        out.push(token.id);
+                        Ok(())
+                    }
+                    None => stretches.encode(&text[range], &mut scratch.memory.cache, &mut scratch.pieces, out),
+                }),
+                None => self.encode_long_way(text, scratch, out),
+            };
         };
         let memory = &mut scratch.memory;
         let mut plain = |text: &str, out: &mut Vec<u32>| -> Result<()> {
@@ -204,15 +225,16 @@ impl Tokenizer {
                 spaced = format!(" {text}");
                 text = &spaced;
             }
+            let bytes = text.as_bytes();
             match split {
-                Some(splitter) => {
-                    splitter.split(text, |word| short.encode(bpe, text.as_bytes(), word.start, word.end, memory, out))
-                }
-                None => {
-                    short.encode(bpe, text.as_bytes(), 0, text.len(), memory, out);
-                    Ok(())
-                }
+                Some(splitter) => splitter.split(text, |word| {
+                    short.encode(bpe, bytes, word.start, word.end, memory, out);
+                })?,
+                None if text.is_empty() => {}
+                None => short.encode(bpe, bytes, 0, text.len(), memory, out),
             }
+            short.flush(bpe, bytes, memory, out);
+            Ok(())
         };
         self.added.split_raw(text, false, |range, token| match token {
             Some(token) => {

@@ -18,11 +18,6 @@ pub struct Vocab {
 }
 
 impl Vocab {
-    pub fn with_capacity(tokens: usize) -> Self {
-        let table = vec![NONE; (tokens * 2).next_power_of_two().max(16)];
-        Self { arena: Vec::with_capacity(tokens * 8), spans: Vec::with_capacity(tokens), table, len: 0 }
-    }
-
     /// Tokens in it.
     pub fn len(&self) -> usize {
         self.len

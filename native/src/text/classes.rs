@@ -109,6 +109,48 @@ impl Classes {
         (self.of(c), n)
     }
 
+    /// The end of the word at `at` where that is one character of `prefixes` or one letter and then letters, told by
+    /// looking at 17 bytes at once; `None` where it takes a closer look. `prefixes` has a bit for each ASCII character.
+    #[inline(always)]
+    pub fn word(&self, text: &[u8], at: usize, prefixes: u128) -> Option<usize> {
+        let window = text.get(at..)?.first_chunk::<17>()?;
+        let first = window[0];
+        let [low, high] = [1, 9].map(|i| window[i..].first_chunk::<8>().map_or(0, |eight| u64::from_le_bytes(*eight)));
+        let run = |bytes| (not_ascii_letters(bytes) | 1 << 63).trailing_zeros() as usize / 8;
+        let (near, far) = (run(low), run(high));
+        // `run` says 7 for eight letters as well as for seven: settle it by the eighth byte.
+        let near = near + usize::from(near == 7 && window[8].is_ascii_alphabetic());
+        let far = far + usize::from(far == 7 && window[16].is_ascii_alphabetic());
+        let letters = if near == 8 { 8 + far } else { near };
+        let end = at + 1 + letters;
+        let starts =
+            (first < 128 && (prefixes >> (first & 127)) & 1 != 0 && letters > 0) || first.is_ascii_alphabetic();
+        if !starts {
+            return None;
+        }
+        match text.get(end) {
+            Some(byte) if letters == 16 || !byte.is_ascii() => Some(self.letters(text, end)),
+            _ => Some(end),
+        }
+    }
+
+    /// The end of the run of letters from `at` on: `run` with `LETTER`, eight ASCII bytes at a time.
+    #[inline(always)]
+    pub fn letters(&self, text: &[u8], mut at: usize) -> usize {
+        while let Some(eight) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let others = not_ascii_letters(u64::from_le_bytes(*eight));
+            if others != 0 {
+                at += others.trailing_zeros() as usize / 8;
+                break;
+            }
+            at += 8;
+        }
+        match text.get(at) {
+            Some(byte) if !byte.is_ascii() || byte.is_ascii_alphabetic() => self.run(text, at, |c| c & LETTER != 0),
+            _ => at,
+        }
+    }
+
     /// The end of the run of characters from `at` on whose bits, masked by `mask`, satisfy `keep`.
     #[inline(always)]
     pub fn run(&self, text: &[u8], mut at: usize, keep: impl Fn(u8) -> bool) -> usize {
@@ -120,6 +162,17 @@ impl Classes {
             at += n;
         }
     }
+}
+
+/// The high bit of each of eight bytes that is no ASCII letter.
+#[inline(always)]
+fn not_ascii_letters(bytes: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * ONES;
+    let lower = (bytes | (0x20 * ONES)) & !HIGH;
+    let from_a = lower + (0x80 - b'a' as u64) * ONES;
+    let beyond_z = lower + (0x80 - b'z' as u64 - 1) * ONES;
+    !(from_a & !beyond_z & !bytes) & HIGH
 }
 
 #[cfg(test)]
@@ -137,6 +190,38 @@ mod tests {
         assert_eq!(bits('\n'), SPACE | NEWLINE);
         assert_eq!(bits('_'), PUNCTUATION);
         assert_eq!((0..0x11_0000).filter(|&c| Classes::get().of(c) & SPACE != 0).count(), 25);
+    }
+
+    #[test]
+    fn words_end_where_their_letters_do() {
+        let classes = Classes::get();
+        let text = " a bb ccc dddd eeeee ffffff ggggggg hhhhhhhh iiiiiiiii jjjjjjjjjjjjjjj kkkkkkkkkkkkkkkk lllllllllllllllll \
+                    xé étéx 中文 a1 [b] ..                                  ";
+        for at in (0..text.len() - 20).filter(|at| text.is_char_boundary(*at)) {
+            let rest = &text.as_bytes()[at..];
+            let slow = match (classes.at(rest, 0).0 & LETTER != 0, rest[0] == b' ') {
+                (false, false) => continue,
+                (letter, _) => {
+                    classes.run(text.as_bytes(), at + 1, |c| c & LETTER != 0).max(if letter { at + 1 } else { 0 })
+                }
+            };
+            if let Some(end) = classes.word(text.as_bytes(), at, 1 << b' ') {
+                assert_eq!(end, slow, "{:?}", &text[at..]);
+            }
+        }
+    }
+
+    #[test]
+    fn runs_of_letters_end_where_they_should() {
+        let classes = Classes::get();
+        for text in
+            ["", "a", "abcdefgh", "abcdefghijklmnop1", "abc déf", "ab\u{301}", "Z{", "@A", "a[b", "中文abc。", "`z"]
+        {
+            for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
+                let slow = classes.run(text.as_bytes(), at, |c| c & LETTER != 0);
+                assert_eq!(classes.letters(text.as_bytes(), at), slow, "{text} {at}");
+            }
+        }
     }
 
     #[test]

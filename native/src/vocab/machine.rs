@@ -31,12 +31,23 @@ pub fn prefetch<T>(slice: &[T], at: usize) {
     let _ = (slice, at);
 }
 
+/// A vector of `len` equal elements on huge pages where it is large: with room around it, so that whole pages fit in.
+pub fn on_huge_pages<T: Copy>(value: T, len: usize) -> Vec<T> {
+    const HUGE: usize = 2 << 20;
+    let bytes = len * size_of::<T>();
+    let room = if bytes >= HUGE / 2 { HUGE / size_of::<T>().max(1) } else { 0 };
+    let mut out = Vec::with_capacity(len + room);
+    huge_pages(&mut out);
+    out.resize(len, value);
+    out
+}
+
 /// Asks for huge pages under a large vector, before it is written to: its random reads miss the page tables otherwise.
 pub fn huge_pages<T>(vec: &mut Vec<T>) {
     #[cfg(target_os = "linux")]
     {
         const PAGE: usize = 4096;
-        const WORTH: usize = 4 << 20;
+        const WORTH: usize = 1 << 20;
         let start = vec.as_mut_ptr() as usize;
         let end = start + vec.capacity() * size_of::<T>();
         let (start, end) = (start.next_multiple_of(PAGE), end / PAGE * PAGE);

@@ -3,7 +3,7 @@
 pub mod alphabet;
 pub mod count;
 pub mod files;
-mod machine;
+pub(crate) mod machine;
 mod merge;
 mod prepare;
 mod scan;

@@ -36,6 +36,13 @@ pub fn is_cjk(c: char) -> bool {
 }
 
 impl Bert {
+    /// What `apply` does to ASCII, without alignment.
+    pub fn ascii(&self, text: &str) -> String {
+        let kept = text.chars().filter(|c| !(self.clean_text && (*c == '\0' || is_control(*c))));
+        let spaced = kept.map(|c| if self.clean_text && is_whitespace(c) { ' ' } else { c });
+        spaced.map(|c| if self.lowercase { c.to_ascii_lowercase() } else { c }).collect()
+    }
+
     pub fn apply(&self, text: &mut Aligned) {
         if self.clean_text {
             text.filter(|c| !(c == '\0' || c == '\u{fffd}' || is_control(c)));

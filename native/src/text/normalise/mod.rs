@@ -157,6 +157,7 @@ impl Normalizer {
                 out
             }
             Self::Nfc | Self::Nfd | Self::Nfkc | Self::Nfkd if text.is_ascii() => Cow::Borrowed(text),
+            Self::Bert(bert) if text.is_ascii() => Cow::Owned(bert.ascii(text)),
             Self::Nfc => Cow::Owned(text.nfc().map(|(c, _)| c).collect()),
             Self::Nfd => Cow::Owned(text.nfd().map(|(c, _)| c).collect()),
             Self::Nfkc => Cow::Owned(text.nfkc().map(|(c, _)| c).collect()),

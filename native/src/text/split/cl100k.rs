@@ -4,12 +4,28 @@
 
 use crate::text::classes::{Classes, LETTER, NEWLINE, NUMBER, SPACE, WORDLIKE};
 
+/// The ASCII characters of `[^\r\n\p{L}\p{N}]`, but for the apostrophe, behind which a contraction may stand.
+pub const PREFIXES: u128 = {
+    let mut bits = 0;
+    let mut c = 0u8;
+    while c < 128 {
+        if !c.is_ascii_alphanumeric() && !matches!(c, b'\r' | b'\n' | b'\'') {
+            bits |= 1 << c;
+        }
+        c += 1;
+    }
+    bits
+};
+
 /// The end of the word that starts at `at < text.len()`. `TAIL`: whitespace that reaches the end of the text stays whole.
 #[inline(always)]
 pub fn next<const TAIL: bool>(classes: &Classes, text: &[u8], at: usize) -> usize {
+    if let Some(end) = classes.word(text, at, PREFIXES) {
+        return end;
+    }
     let (bits, n) = classes.at(text, at);
     if bits & LETTER != 0 {
-        return classes.run(text, at + n, |c| c & LETTER != 0);
+        return classes.letters(text, at + n);
     }
     if bits & NUMBER != 0 {
         return digits(classes, text, at + n);
@@ -21,7 +37,7 @@ pub fn next<const TAIL: bool>(classes: &Classes, text: &[u8], at: usize) -> usiz
     }
     let (after, m) = classes.at(text, at + n);
     if bits & NEWLINE == 0 && after & LETTER != 0 {
-        return classes.run(text, at + n + m, |c| c & LETTER != 0);
+        return classes.letters(text, at + n + m);
     }
     let symbols = if bits & SPACE == 0 {
         at + n

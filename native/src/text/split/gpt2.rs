@@ -5,6 +5,9 @@ use crate::text::classes::{Classes, LETTER, NUMBER, SPACE, WORDLIKE};
 /// The end of the word that starts at `at < text.len()`.
 #[inline(always)]
 pub fn next(classes: &Classes, text: &[u8], at: usize) -> usize {
+    if let Some(end) = classes.word(text, at, 1 << b' ') {
+        return end;
+    }
     let (mut bits, mut n) = classes.at(text, at);
     let mut start = at;
     match text[at] {
@@ -23,7 +26,7 @@ pub fn next(classes: &Classes, text: &[u8], at: usize) -> usize {
     }
     let rest = start + n;
     if bits & LETTER != 0 {
-        classes.run(text, rest, |c| c & LETTER != 0)
+        classes.letters(text, rest)
     } else if bits & NUMBER != 0 {
         classes.run(text, rest, |c| c & NUMBER != 0)
     } else if bits & SPACE != 0 {
