@@ -8,6 +8,7 @@ import type { Output } from './output.ts';
 /** Up to five figures of a stage: `files 135, bytes 1,215,235`. */
 export function oneLine(summary: Summary): string {
   return Object.entries(summary)
+    .map(([key, value]) => [key, Array.isArray(value) ? value.length : value] as const)
     .filter(([, value]) => typeof value === 'number' || (typeof value === 'string' && value.length < 40))
     .slice(0, 5)
     .map(([key, value]) => `${spaced(key)} ${typeof value === 'number' ? count(value) : value}`)
@@ -27,6 +28,8 @@ export function describeRun(pipeline: Pipeline, result: RunResult, output: Outpu
     );
     if (bitsPerByte !== undefined) lines.push(`${bitsPerByte.toFixed(3)} bits a byte`);
   }
+  const { path } = by('report') as { path?: string };
+  if (path) lines.push(`report: ${path}`);
   const [sample] = (by('sample').samples as { prompt: string; text: string }[] | undefined) ?? [];
   if (sample) lines.push('', output.style('bold', 'a sample'), indent(`${sample.prompt}${sample.text}`));
   lines.push('', output.style('bold', 'next'), ...next(pipeline, result).map((line) => `  ${line}`));
@@ -41,13 +44,13 @@ function next(pipeline: Pipeline, { dir, stages }: RunResult): string[] {
   const vocab = step('vocab');
   const train = step('train');
   const self = invocation();
+  const overrides = source.overrides.filter((set) => !set.startsWith('out=')).map((set) => ` --set ${quote(set)}`);
+  const there = `${quote(source.path)}${overrides.join('')}`;
   const all = [
     train && prompt && `${self} sample ${quote(dir)} --prompt ${quote(prompt)}`,
     vocab && `echo ${quote(prompt)} | ${self} encode ${quote(join(dir, vocab.stage))} --format tokens`,
-    train &&
-      `${self} run ${quote(source.path)} --set out=${quote(`${dir}-2`)} --set stages.${train.stage}.training.seed=2`,
-    `${self} status ${quote(source.path)}`,
-    `${self} run ${quote(source.path)} --dry-run`,
+    train && `${self} run ${there} --set out=${quote(`${dir}-2`)} --set stages.${train.stage}.training.seed=2`,
+    `${self} run ${there} --dry-run`,
   ];
   return all.filter((line) => typeof line === 'string').slice(0, 3);
 }

@@ -1,7 +1,8 @@
 /** `millrace run`: brings a pipeline's stages up to date and says what it made. */
 import type { RunEvent } from '../../pipeline/run.ts';
+import type { TrainEvent } from '../../train/events.ts';
 import { action, type Call, collect, type Define } from '../command.ts';
-import { duration, table } from '../format.ts';
+import { count, duration, table } from '../format.ts';
 import { describeRun, oneLine } from '../summary.ts';
 
 interface Options {
@@ -69,8 +70,26 @@ function narrate({ output }: Call): (event: RunEvent) => void {
     else if (event.type === 'stage-end') {
       const how = event.adopted ? 'taken over' : duration(event.seconds);
       output.note(`${output.style('green', '✓', process.stderr)} ${event.stage}: ${oneLine(event.summary)} (${how})`);
+    } else {
+      const words = inWords(event.event as unknown as TrainEvent);
+      if (words) output.note(`  ${words}`);
     }
   };
+}
+
+/** What is worth a line while a model trains. */
+function inWords(event: TrainEvent): string | undefined {
+  if (event.type === 'start') {
+    const from = event.resumedFrom === undefined ? '' : `, going on from ${event.resumedFrom}`;
+    return `${count(event.parameters)} parameters, ${count(event.tokensPerStep)} tokens a step${from}`;
+  }
+  if (event.type === 'validation') {
+    const bits = event.bitsPerByte === undefined ? '' : `, ${event.bitsPerByte.toFixed(3)} bits a byte`;
+    return `step ${count(event.step)}: validation loss ${event.loss.toFixed(4)}${bits}`;
+  }
+  if (event.type !== 'sample') return undefined;
+  const line = event.text.replace(/\s+/g, ' ').trim();
+  return `step ${count(event.step)}: “${line.length > 90 ? `${line.slice(0, 90)}…` : line}”`;
 }
 
 function describePreview({

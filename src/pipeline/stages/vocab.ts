@@ -1,5 +1,8 @@
 /** A corpus in, a vocabulary out: tokenizer.json as Hugging Face's tokenizers reads it. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { z } from 'zod';
+import { MillraceError } from '../../errors.ts';
 import type { Stage } from '../stage.ts';
 import { asCorpusOptions, readCorpusList } from './corpus_list.ts';
 
@@ -39,6 +42,12 @@ export const vocab: Stage<typeof schema> = {
       signal,
       onProgress,
     });
+    const { model } = JSON.parse(await readFile(join(out, 'tokenizer.json'), 'utf8')) as { model: { type: string } };
+    if (model.type.toLowerCase() !== config.kind) {
+      throw new MillraceError('config', `a vocabulary of the kind ${config.kind} can't be trained by this version`, {
+        hint: 'use kind: bpe',
+      });
+    }
     return { kind: config.kind, ...figures };
   },
   async preview({ config }) {
