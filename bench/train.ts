@@ -6,6 +6,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { buildModel, countParameters, type ModelConfig } from '../src/model/index.ts';
 import type { StepEvent } from '../src/train/events.ts';
@@ -41,6 +42,7 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
   const out = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
   const events: StepEvent[] = [];
   const random = generator(1);
+  const loop = monitorEventLoopDelay({ resolution: 1 });
   const cpu = { before: process.cpuUsage(), after: process.cpuUsage() };
   try {
     await trainPrograms({
@@ -60,8 +62,14 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
       onEvent: (event) => {
         if (event.type !== 'step') return;
         events.push(event);
-        if (event.step === WARMUP) cpu.before = process.cpuUsage();
-        if (event.step === steps) cpu.after = process.cpuUsage(cpu.before);
+        if (event.step === WARMUP) {
+          cpu.before = process.cpuUsage();
+          loop.enable();
+        }
+        if (event.step === steps) {
+          cpu.after = process.cpuUsage(cpu.before);
+          loop.disable();
+        }
       },
     });
   } finally {
@@ -88,6 +96,9 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
     /** Share of the time outside the runtime's run, with the optimizer and without it. */
     outsidePercent: 100 * (1 - sums.run / sums.ms),
     overheadPercent: 100 * (1 - (sums.run + sums.opt) / sums.ms),
+    /** How late timers come while training, beyond the 1 ms that they are set to. */
+    timerDriftP99Ms: loop.percentile(99) / 1e6 - 1,
+    timerDriftMaxMs: loop.max / 1e6 - 1,
     loss: timed.at(-1)?.loss,
     threads,
   };
