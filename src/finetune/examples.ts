@@ -31,13 +31,15 @@ export interface TextPair {
 const message = z.object({ role: z.string().min(1), content: z.string() });
 const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 
-export function readLabelled(patterns: string[], { text, pair, label }: Fields): Promise<LabelledText[]> {
-  const schema = z.object({ [text]: z.string(), ...(pair && { [pair]: z.string() }), [label]: scalar });
-  return readExamples(patterns, schema, (record) => ({
+/** Texts whose label is null have none: they are left out. */
+export async function readLabelled(patterns: string[], { text, pair, label }: Fields): Promise<LabelledText[]> {
+  const schema = z.object({ [text]: z.string(), ...(pair && { [pair]: z.string() }), [label]: scalar.nullable() });
+  const all = await readExamples(patterns, schema, (record) => ({
     text: record[text] as string,
     ...(pair && { pair: record[pair] as string }),
-    label: record[label] as string,
+    label: record[label] as string | null,
   }));
+  return all.filter((example): example is LabelledText => example.label !== null);
 }
 
 export function readTextPairs(patterns: string[], fields: { source: string; target: string }): Promise<TextPair[]> {
