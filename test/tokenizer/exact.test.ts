@@ -27,3 +27,12 @@ for (const [name, load] of Object.entries(vocabularies)) {
     }
   });
 }
+
+test('a token that only a whole word becomes is no part of a longer word', async (t) => {
+  const tokenizer = await (vocabularies.llama3 as (typeof vocabularies)[string])();
+  const options = { addSpecialTokens: false };
+  for (const text of ['している', '応しているファイル', 'しない', '指定しない場合']) {
+    t.deepEqual(tokenizer.ids(text, options), tokenizer.encode(text, options).ids, text);
+  }
+  t.is(tokenizer.ids('している', options).length, 1);
+});

@@ -275,6 +275,10 @@ impl ByteBpe {
             out.truncate(first + count);
             return;
         }
+        if self.odd_of(&text[start..end]).is_some() {
+            // Only a whole pre-token is looked up before it is merged, and the cache may know this part as one.
+            return self.merger.merge(bpe, &text[start..end], &mut memory.ids, out);
+        }
         if end - start > SHORT {
             return self.merge_long(bpe, &text[start..end], memory, out);
         }
