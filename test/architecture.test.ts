@@ -25,6 +25,7 @@ const MAY: Record<string, string[]> = {
     'corpus',
     'tokenizer',
     'dataset',
+    'graph',
     'model',
     'train',
     'pretrained',

@@ -5,6 +5,7 @@ import { dataset } from './dataset.ts';
 import { evaluate } from './evaluate.ts';
 import { exporting } from './export.ts';
 import { finetuning } from './finetune.ts';
+import { kernel } from './kernel.ts';
 import { pairs } from './pairs.ts';
 import { report } from './report.ts';
 import { sample } from './sample.ts';
@@ -21,5 +22,6 @@ export const stages = [
   evaluate,
   sample,
   exporting,
+  kernel,
   report,
 ] as unknown as Stage[];
