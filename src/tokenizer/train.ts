@@ -1,33 +1,49 @@
-/** Text files in, a vocabulary out: `tokenizer.json` in Hugging Face's format, and figures about the training. */
+/** Text in, a vocabulary out: `tokenizer.json` in Hugging Face's format, and figures about the training. */
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import fastGlob from 'fast-glob';
 import { writeWhole } from '../atomic.ts';
 import { MillraceError } from '../errors.ts';
 import { runNative } from '../native.ts';
-import type { Watch } from '../progress.ts';
+import { count, type WordSources } from './words.ts';
 
-export interface TrainVocabOptions extends Watch {
-  /** Paths and globs of UTF-8 text files. */
-  files: string[];
-  kind: 'bpe';
-  /** A cap on all entries: special tokens, alphabet and merged tokens. */
-  vocabSize: number;
-  /** `gpt2` (default), `cl100k`, `o200k`, `llama3`, `bert`, `none`, or a regular expression. */
+export const OBJECTIVES = ['likelihood-ratio', 'likelihood-gain', 'frequency'] as const;
+/** Which pair is merged next: f(ab) / (f(a) f(b)), f(ab) log(N f(ab) / (f(a) f(b))), or f(ab). */
+export type Objective = (typeof OBJECTIVES)[number];
+
+export interface TrainVocabOptions extends WordSources {
+  kind: 'bpe' | 'wordpiece';
+  /** A cap on all entries: special tokens, alphabet and merged tokens. Several sizes come from one run. */
+  vocabSize: number | number[];
+  /** Default `frequency` for BPE (as Hugging Face's trainer), `likelihood-ratio` for WordPiece. */
+  objective?: Objective | undefined;
+  /** BPE over bytes (default) or over the characters of the text. */
+  alphabet?: 'bytes' | 'characters' | undefined;
+  /** `gpt2`, `cl100k`, `o200k`, `llama3`, `bert`, `none`, or a regular expression. Default `gpt2`, for WordPiece `bert`. */
   split?: string | undefined;
-  /** They get the first ids. Default `<|endoftext|>`. */
+  /** `none`, `bert`, `bert-cased`, or a list such as `nfkc,lowercase`. Default `none`, for WordPiece `bert`. */
+  normalizer?: string | undefined;
+  /** They get the first ids. Default `<|endoftext|>`, for WordPiece `[PAD] [UNK] [CLS] [SEP] [MASK]`. */
   specialTokens?: string[] | undefined;
-  /** Pairs seen less often are not merged. Default 0, as in Hugging Face's trainer. */
+  /** Pairs seen less often are not merged. Default 0; for `likelihood-ratio` see `minFrequencyOf`. */
   minFrequency?: number | undefined;
-  /** Folder for tokenizer.json. */
+  /** Characters kept at most, the most frequent ones. */
+  limitAlphabet?: number | undefined;
+  /** A merged token is shorter, counted in symbols of the alphabet. */
+  maxTokenLength?: number | undefined;
+  /** Folder for tokenizer.json; with several sizes, a folder `<size>` for each in it. */
   out: string;
 }
 
 export interface TrainedVocab {
-  /** Path of the tokenizer.json. */
+  /** Path of the tokenizer.json, of the largest size where there are several. */
   path: string;
+  /** All paths, smallest size first. */
+  paths: string[];
   /** Entries, at most `vocabSize`. */
   size: number;
+  alphabet: number;
   merges: number;
+  minFrequency: number;
   /** Words counted, and how many of them differ. */
   words: number;
   distinctWords: number;
@@ -35,38 +51,89 @@ export interface TrainedVocab {
   seconds: number;
 }
 
-/** Paths and globs to sorted paths. Throws `input` for one that matches nothing. */
-export async function findFiles(patterns: string[]): Promise<string[]> {
-  const found = new Set<string>();
-  for (const pattern of patterns) {
-    const paths = fastGlob.isDynamicPattern(pattern) ? await fastGlob(pattern, { onlyFiles: true }) : [pattern];
-    if (paths.length === 0) throw new MillraceError('input', `no file matches ${pattern}`);
-    for (const path of paths) found.add(resolve(path));
-  }
-  return [...found].sort();
-}
+const BERT_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
 
 /**
- * Trains a vocabulary. The result is the same for the same words, whatever the order of the files.
+ * The likelihood ratio prefers rare pairs, so it needs a floor that grows with the text: one in 400,000 words, from 2 to 50.
+ * See docs/vocabulary.md for what it does to the tokens.
+ */
+export const minFrequencyOf = (words: number) => Math.min(50, Math.max(2, Math.round(words / 400_000)));
+
+/**
+ * Trains a vocabulary. The result is the same for the same words, whatever the order of the files and the number of threads.
+ * Throws `config` where the alphabet alone exceeds the size, `input` for text that can't be read.
  *
  * @example
  * await trainVocab({ files: ['corpus/*.txt'], kind: 'bpe', vocabSize: 8000, out: 'vocab' });
  */
 export async function trainVocab(options: TrainVocabOptions): Promise<TrainedVocab> {
   const started = performance.now();
-  const files = await findFiles(options.files);
-  const { tokenizer, ...figures } = await runNative(
-    (native, task) =>
-      native.trainVocab(task, {
-        files,
-        split: options.split ?? 'gpt2',
-        vocabSize: options.vocabSize,
-        specialTokens: options.specialTokens ?? ['<|endoftext|>'],
-        minFrequency: options.minFrequency ?? 0,
-      }),
-    { ...options, phase: 'vocabulary', unit: 'bytes' },
+  const plan = planVocab(options);
+  const counter = await count(options, plan);
+  if (counter.distinctWords === 0) {
+    throw new MillraceError('input', 'there is no word to train on', {
+      hint: 'the text is empty, or all special tokens',
+    });
+  }
+  const minFrequency =
+    options.minFrequency ?? (plan.objective === 'likelihood-ratio' ? minFrequencyOf(counter.words) : 0);
+  const { files, alphabet, sizes, merges } = await runNative(
+    (_, task) => counter.train(task, { ...plan, minFrequency, threads: options.threads ?? availableParallelism() }),
+    { ...options, phase: 'merge', unit: 'merges' },
   );
-  const path = resolve(options.out, 'tokenizer.json');
-  await writeWhole(path, tokenizer);
-  return { path, ...figures, seconds: (performance.now() - started) / 1000 };
+  const least = plan.specialTokens.length + alphabet;
+  if (plan.sizes[0]! < least) {
+    throw new MillraceError('config', `a vocabulary of ${plan.sizes[0]} can't hold special tokens and alphabet`, {
+      hint: `use a size of ${least} or more, or limit the alphabet`,
+    });
+  }
+  const folders = plan.sizes.length > 1 ? plan.sizes.map(String) : ['.'];
+  const paths = folders.map((folder) => resolve(options.out, folder, 'tokenizer.json'));
+  for (const [i, path] of paths.entries()) await writeWhole(path, files[i]!);
+  const { words, distinctWords, bytes } = counter;
+  const seconds = (performance.now() - started) / 1000;
+  const size = sizes.at(-1)!;
+  return { path: paths.at(-1)!, paths, size, alphabet, merges, minFrequency, words, distinctWords, bytes, seconds };
+}
+
+/** Options with their defaults, checked. */
+export function planVocab(options: Omit<TrainVocabOptions, 'out'>) {
+  const wordpiece = options.kind === 'wordpiece';
+  if (!wordpiece && options.kind !== 'bpe') {
+    throw new MillraceError('config', `kind: bpe or wordpiece, not ${options.kind}`);
+  }
+  const specialTokens = options.specialTokens ?? (wordpiece ? BERT_TOKENS : ['<|endoftext|>']);
+  const twice = specialTokens.find((token, i) => specialTokens.indexOf(token) < i);
+  if (twice !== undefined) throw new MillraceError('config', `the special token ${twice} is named twice`);
+  const objective = options.objective ?? (wordpiece ? 'likelihood-ratio' : 'frequency');
+  if (!OBJECTIVES.includes(objective)) {
+    throw new MillraceError('config', `objective: one of ${OBJECTIVES.join(', ')}, not ${objective}`);
+  }
+  const sizes = [...new Set([options.vocabSize].flat())].sort((a, b) => a - b);
+  if (sizes.length === 0) throw new MillraceError('config', 'vocabSize: name a size');
+  for (const size of sizes) whole(size, 'vocabSize', 1);
+  if (options.minFrequency !== undefined) whole(options.minFrequency, 'minFrequency', 0);
+  const model = wordpiece ? 'wordpiece' : options.alphabet === 'characters' ? 'chars' : 'byte-level';
+  const unknown = specialTokens.find((token) => /^\W*unk\W*$/i.test(token));
+  if (model === 'byte-level' && options.limitAlphabet !== undefined) {
+    throw new MillraceError('config', 'limitAlphabet has no meaning for BPE over bytes: all 256 are kept');
+  }
+  return {
+    model,
+    objective,
+    sizes,
+    specialTokens,
+    split: options.split ?? (wordpiece ? 'bert' : 'gpt2'),
+    normalizer: options.normalizer ?? (wordpiece ? 'bert' : 'none'),
+    ...(unknown === undefined ? {} : { unknown }),
+    ...(options.limitAlphabet === undefined ? {} : { limitAlphabet: whole(options.limitAlphabet, 'limitAlphabet', 1) }),
+    ...(options.maxTokenLength === undefined
+      ? {}
+      : { maxTokenLength: whole(options.maxTokenLength, 'maxTokenLength', 1) }),
+  };
+}
+
+function whole(value: number, name: string, min: number): number {
+  if (Number.isInteger(value) && value >= min && value < 2 ** 31) return value;
+  throw new MillraceError('config', `${name}: must be a whole number from ${min} on, not ${value}`);
 }

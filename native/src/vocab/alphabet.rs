@@ -3,6 +3,10 @@
 
 use std::cmp::Reverse;
 
+use rustc_hash::FxHashMap;
+
+use crate::error::{Error, Result};
+use crate::vocab::known::{First, Known};
 use crate::vocab::segments::Symbol;
 use crate::vocab::words::WordCounts;
 
@@ -18,6 +22,8 @@ enum Kind {
     Bytes(Box<[usize; 256]>),
     /// Symbols of each code point at the start of a word and elsewhere. Those without are left out of words.
     Chars(Vec<[u32; 2]>),
+    /// Words are cut into the tokens of a vocabulary that exists.
+    Known(Known),
 }
 
 impl Alphabet {
@@ -58,6 +64,54 @@ impl Alphabet {
         Self { tokens, kind: Kind::Chars(symbols), prefix: prefix.to_string() }
     }
 
+    /// The tokens of a vocabulary (special ones aside) as symbols, then the characters of `words` that it lacks.
+    pub fn of_bpe(
+        words: &WordCounts,
+        vocabulary: Vec<String>,
+        merges: &[(String, String)],
+        bytes: bool,
+    ) -> Result<Self> {
+        let mut known = Names::new(vocabulary);
+        let first = if bytes {
+            let symbols = byte_chars().map(|c| known.symbol(&c.to_string()));
+            First::Bytes(Box::new(symbols))
+        } else {
+            First::Chars(characters(words).into_iter().map(|c| (c, known.symbol(&c.to_string()))).collect())
+        };
+        let find = |known: &Names, name: &str| {
+            let symbol = known.symbols.get(name).copied();
+            symbol.ok_or_else(|| Error::input(format!("merges name the token `{name}`, which the vocabulary lacks")))
+        };
+        let mut ranks = FxHashMap::default();
+        for ((left, right), rank) in merges.iter().zip(0..) {
+            let merged = find(&known, &format!("{left}{right}"))?;
+            ranks.insert((find(&known, left)?, find(&known, right)?), (rank, merged));
+        }
+        let kind = Kind::Known(Known::Bpe { first, merges: ranks });
+        Ok(Self { tokens: known.names, kind, prefix: String::new() })
+    }
+
+    /// The same for WordPiece.
+    pub fn of_word_piece(words: &WordCounts, vocabulary: Vec<String>, prefix: &str) -> Self {
+        let mut known = Names::new(vocabulary);
+        for c in characters(words) {
+            known.symbol(&c.to_string());
+            known.symbol(&format!("{prefix}{c}"));
+        }
+        let length = |name: &String| name.strip_prefix(prefix).unwrap_or(name).chars().count();
+        let longest = known.names.iter().map(length).max().unwrap_or(1);
+        let kind = Kind::Known(Known::WordPiece { symbols: known.symbols, prefix: prefix.to_string(), longest });
+        Self { tokens: known.names, kind, prefix: prefix.to_string() }
+    }
+
+    /// Whether the vocabulary that this one extends merges two symbols.
+    pub fn has_merge(&self, left: usize, right: usize) -> bool {
+        match &self.kind {
+            Kind::Known(Known::Bpe { merges, .. }) => merges.contains_key(&(left as u32, right as u32)),
+            _ => false,
+        }
+    }
+
     /// The symbols' names, as a tokenizer.json spells them, from symbol 1 on.
     pub fn tokens(&self) -> &[String] {
         &self.tokens
@@ -69,6 +123,7 @@ impl Alphabet {
         match &self.kind {
             Kind::Bytes(_) => word.len(),
             Kind::Chars(symbols) => known(symbols, word).count(),
+            Kind::Known(known) => known.cut(word).len(),
         }
     }
 
@@ -82,6 +137,9 @@ impl Alphabet {
             Kind::Chars(symbols) => {
                 let found = known(symbols, word);
                 slots.iter_mut().zip(found).for_each(|(slot, symbol)| *slot = S::new(symbol));
+            }
+            Kind::Known(known) => {
+                slots.iter_mut().zip(known.cut(word)).for_each(|(slot, symbol)| *slot = S::new(symbol as usize));
             }
         }
     }
@@ -111,6 +169,35 @@ impl Alphabet {
         text.push_str(right);
         text
     }
+}
+
+/// Names with their symbols; asking for a new name gives it one.
+struct Names {
+    names: Vec<String>,
+    symbols: FxHashMap<String, u32>,
+}
+
+impl Names {
+    fn new(names: Vec<String>) -> Self {
+        let symbols = names.iter().cloned().zip(1..).collect();
+        Self { names, symbols }
+    }
+
+    fn symbol(&mut self, name: &str) -> u32 {
+        if let Some(&symbol) = self.symbols.get(name) {
+            return symbol;
+        }
+        self.names.push(name.to_string());
+        self.symbols.insert(name.to_string(), self.names.len() as u32);
+        self.names.len() as u32
+    }
+}
+
+/// The characters of all words, in order.
+fn characters(words: &WordCounts) -> Vec<char> {
+    let mut seen = vec![false; char::MAX as usize + 1];
+    words.for_each(|word, _| chars(word).for_each(|c| seen[c as usize] = true));
+    ('\0'..=char::MAX).filter(|&c| seen[c as usize]).collect()
 }
 
 /// The symbols of the characters that have one.

@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::text::normalise::Normalizer;
 use crate::text::split::Splitter;
+use crate::vocab::counts;
+use crate::vocab::machine::in_parts;
 use crate::vocab::prepare::{Buffer, Prepare};
 use crate::vocab::words::{WordCounts, Writer};
 
@@ -83,14 +85,34 @@ impl Counter {
         })
     }
 
-    /// Counts the words of whole texts, each split by itself.
-    pub fn count_texts<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Result<()> {
-        let (mut writer, mut buffer) = (self.counts.writer(), Buffer::default());
-        for text in texts {
-            self.count(text, false, &mut writer, &mut buffer)?;
-        }
-        writer.finish();
+    /// Adds a counts file made in the way `made`. Progress in bytes.
+    pub fn add_counts(&mut self, file: &Path, made: Option<&str>, progress: &Progress) -> Result<()> {
+        let before = self.counts.total();
+        counts::add_file(&mut self.counts, file, made, progress)?;
+        *self.words.get_mut() += self.counts.total() - before;
         Ok(())
+    }
+
+    /// Counts the words of whole texts, each split by itself, in parts on several threads.
+    pub fn count_all<T: AsRef<str> + Sync>(&self, texts: &[T], threads: usize, progress: &Progress) -> Result<()> {
+        let n = threads.clamp(1, texts.len().max(1));
+        let parts = (0..n).map(|i| &texts[texts.len() * i / n..texts.len() * (i + 1) / n]).collect();
+        let results = in_parts(parts, |part: &[T]| {
+            let mut session = self.session();
+            for text in part {
+                progress.check()?;
+                session.count(text.as_ref())?;
+                progress.add(text.as_ref().len() as u64);
+            }
+            session.finish();
+            Ok(())
+        });
+        results.into_iter().collect()
+    }
+
+    /// A thread's way to count whole texts, each split by itself.
+    pub fn session(&self) -> Session<'_> {
+        Session { counter: self, writer: self.counts.writer(), buffer: Buffer::default() }
     }
 
     #[inline]
@@ -112,6 +134,23 @@ impl Counter {
     /// Whether a word can never go on behind a space that stands between other characters.
     fn splits_at_spaces(&self) -> bool {
         !matches!(self.splitter, Splitter::Whole | Splitter::Pattern(_))
+    }
+}
+
+/// Counts texts one by one. `finish` it, or the last words are lost.
+pub struct Session<'a> {
+    counter: &'a Counter,
+    writer: Writer<'a>,
+    buffer: Buffer,
+}
+
+impl Session<'_> {
+    pub fn count(&mut self, text: &str) -> Result<()> {
+        self.counter.count(text, false, &mut self.writer, &mut self.buffer)
+    }
+
+    pub fn finish(self) {
+        self.writer.finish();
     }
 }
 

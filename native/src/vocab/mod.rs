@@ -2,9 +2,12 @@
 
 pub mod alphabet;
 pub mod count;
+pub mod counts;
 pub mod files;
+mod known;
 pub(crate) mod machine;
 mod merge;
+pub mod normalizer;
 mod prepare;
 mod scan;
 mod segments;

@@ -43,6 +43,21 @@ pub struct Vocabulary {
     pub tokens: Vec<String>,
     /// Pairs of ids, in order of rank.
     pub merges: Vec<(u32, u32)>,
+    /// The number of tokens after each merge (it doesn't grow where the merge spells a token that exists).
+    sizes: Vec<u32>,
+}
+
+impl Vocabulary {
+    /// The merges of the vocabulary that stops at `size` tokens. It is what training to that size gives.
+    pub fn merges_of(&self, size: usize) -> &[(u32, u32)] {
+        let start = self.special_tokens + self.alphabet;
+        let n = match size {
+            _ if size >= self.tokens.len() => self.merges.len(),
+            _ if size <= start => 0,
+            _ => self.sizes.partition_point(|&after| (after as usize) < size) + 1,
+        };
+        &self.merges[..n.min(self.merges.len())]
+    }
 }
 
 /// Trains on counted words. Progress in merges. The same for any number of threads.
@@ -87,7 +102,7 @@ fn train_with<S: Symbol>(
         merges: merges_left,
         threads: options.threads,
     };
-    let mut merges = Vec::with_capacity(merges_left);
+    let (mut merges, mut sizes) = (Vec::new(), Vec::new());
     // Symbols count from 1 and leave the special tokens out.
     let id_of = |symbol: usize| symbol - 1 + special_tokens;
     let token = |left: usize, right: usize| {
@@ -100,7 +115,10 @@ fn train_with<S: Symbol>(
             // No merge spells a special token, nor (`#` and `###a`) a piece that stands elsewhere in a word.
             Some(&id) if id < special_tokens || alphabet.has_prefix() => return Token::Refused,
             Some(&id) => {
-                merges.push((left as u32, right as u32));
+                if !alphabet.has_merge(left - special_tokens + 1, right - special_tokens + 1) {
+                    merges.push((left as u32, right as u32));
+                    sizes.push(tokens.len() as u32);
+                }
                 return Token::Known(id + 1 - special_tokens);
             }
             None => {}
@@ -108,6 +126,7 @@ fn train_with<S: Symbol>(
         merges.push((left as u32, right as u32));
         ids.insert(text.clone(), tokens.len());
         tokens.push(text);
+        sizes.push(tokens.len() as u32);
         Token::New
     };
     let segments = Segments::<S>::new(words, alphabet, options.threads)?;
@@ -124,7 +143,7 @@ fn train_with<S: Symbol>(
             Merger::new(segments, lengths, queue).run(&limits, progress, token)?;
         }
     }
-    Ok(Vocabulary { special_tokens, alphabet: alphabet.tokens().len(), tokens, merges })
+    Ok(Vocabulary { special_tokens, alphabet: alphabet.tokens().len(), tokens, merges, sizes })
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ impl Shard {
                 return;
             }
             if same {
-                slot.count += word.count;
+                slot.count = slot.count.saturating_add(word.count);
                 return;
             }
             at = (at + 1) & mask;
@@ -231,6 +231,13 @@ impl WordCounts {
     /// Distinct words.
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len).sum()
+    }
+
+    /// The sum of all counts.
+    pub fn total(&self) -> u64 {
+        let mut total = 0u64;
+        self.for_each(|_, count| total = total.saturating_add(count));
+        total
     }
 
     pub fn is_empty(&self) -> bool {

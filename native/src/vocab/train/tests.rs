@@ -7,7 +7,7 @@ use crate::vocab::count::Counter;
 
 fn count(text: &str, split: &str) -> Counter {
     let counter = Counter::new(Splitter::from_name_or_pattern(split).unwrap(), None, &[]).unwrap();
-    counter.count_texts(text.lines()).unwrap();
+    counter.count_all(&text.lines().collect::<Vec<_>>(), 2, &Progress::new()).unwrap();
     counter
 }
 
