@@ -28,7 +28,7 @@ export interface TrainVocabOptions extends WordSources {
   minFrequency?: number | undefined;
   /** Characters kept at most, the most frequent ones. */
   limitAlphabet?: number | undefined;
-  /** A merged token is shorter, counted in symbols of the alphabet. */
+  /** A merged token of more than two symbols of the alphabet is shorter than this many. */
   maxTokenLength?: number | undefined;
   /** Folder for tokenizer.json; with several sizes, a folder `<size>` for each in it. */
   out: string;

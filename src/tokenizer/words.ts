@@ -77,6 +77,8 @@ interface Source {
   format: Format;
 }
 
+const TEXT = new Set<Format>(['file', 'line', 'paragraph']);
+
 /** Plain text apart from records, and these by the fields that are read. */
 async function sort(sources: WordSources): Promise<{ plain: string[]; records: Map<string, Source[]> }> {
   const { files = [], format } = sources;
@@ -90,7 +92,7 @@ async function sort(sources: WordSources): Promise<{ plain: string[]; records: M
   const records = new Map<string, Source[]>();
   for (const { path, format } of found) {
     const packed = /\.(gz|zst)$/.test(path);
-    if (format === 'file' && !packed) {
+    if (TEXT.has(format) && !packed) {
       plain.push(path);
       continue;
     }
