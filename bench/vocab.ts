@@ -2,12 +2,37 @@
  * Vocabulary training: `npm run bench -- vocab --corpus FILE [--kind bpe|wordpiece] [--size 32000] [--objective ...]
  * [--split gpt2] [--min-frequency N] [--threads 2] [--out DIR]`. `mergesHash` is comparable with the peers'.
  */
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Objective, trainVocab } from '../src/tokenizer/train.ts';
+import type { TrainedVocab } from '../src/tokenizer/train.ts';
+
+/** Runs the built package in a process of its own: what a user's process takes, without the bench's TypeScript loader. */
+const CHILD = `
+const [module, options] = process.argv.slice(1);
+const { trainVocab } = await import(module);
+const before = process.cpuUsage();
+const trained = await trainVocab(JSON.parse(options));
+const { user, system } = process.cpuUsage(before);
+console.log(JSON.stringify({ ...trained, cpuSeconds: (user + system) / 1e6, maxRss: process.resourceUsage().maxRSS }));
+`;
+
+function inChild(options: object): TrainedVocab & { cpuSeconds: number; maxRss: number } {
+  const module = fileURLToPath(new URL('../dist/tokenizer/train.js', import.meta.url));
+  if (!existsSync(module)) throw new Error('dist is missing: npm run build');
+  const argv = ['--input-type=module', '-e', CHILD, module, JSON.stringify(options)];
+  const { status, stdout } = spawnSync(process.execPath, argv, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (status !== 0) throw new Error(`training ended with exit code ${status}`);
+  return JSON.parse(stdout);
+}
 
 export async function run(args: string[]): Promise<Record<string, unknown>> {
   const { values } = parseArgs({
@@ -26,25 +51,24 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
   });
   const folder = values.out ?? (await mkdtemp(join(tmpdir(), 'millrace-bench-')));
   try {
-    const before = process.cpuUsage();
-    const trained = await trainVocab({
+    const trained = inChild({
       files: values.corpus,
-      kind: values.kind as 'bpe',
+      kind: values.kind,
       vocabSize: Number(values.size),
-      objective: values.objective as Objective,
+      objective: values.objective,
       split: values.split,
       normalizer: values.normalizer,
       minFrequency: values['min-frequency'] === undefined ? undefined : Number(values['min-frequency']),
       threads: Number(values.threads),
       out: folder,
     });
-    const { user, system } = process.cpuUsage(before);
     const { model } = JSON.parse(await readFile(trained.path, 'utf8')) as { model: { merges?: [string, string][] } };
     const merges = model.merges?.map((pair) => `${pair.join(' ')}\n`).join('') ?? '';
     return {
       seconds: trained.seconds,
       megabytesPerSecond: trained.bytes / 1e6 / trained.seconds,
-      cpuSeconds: (user + system) / 1e6,
+      cpuSeconds: trained.cpuSeconds,
+      peakRssMb: Math.round(trained.maxRss / 1024),
       entries: trained.size,
       minFrequency: trained.minFrequency,
       words: trained.words,

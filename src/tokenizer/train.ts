@@ -24,7 +24,8 @@ export interface TrainVocabOptions extends WordSources {
   normalizer?: string | undefined;
   /** They get the first ids. Default `<|endoftext|>`, for WordPiece `[PAD] [UNK] [CLS] [SEP] [MASK]`. */
   specialTokens?: string[] | undefined;
-  /** Pairs seen less often are not merged. Default 0; for `likelihood-ratio` see `minFrequencyOf`. */
+  /** Pairs seen less often are not merged. Default 0; for `likelihood-ratio` the highest
+   *  floor tried, from `firstFloor` down in steps of a quarter, that fills the vocabulary. */
   minFrequency?: number | undefined;
   /** Characters kept at most, the most frequent ones. */
   limitAlphabet?: number | undefined;
@@ -54,10 +55,10 @@ export interface TrainedVocab {
 const BERT_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
 
 /**
- * The likelihood ratio prefers rare pairs, so it needs a floor that grows with the text: one in 400,000 words, from 2 to 50.
- * See docs/vocabulary.md for what it does to the tokens.
+ * Where the floor of the likelihood ratio starts: it prefers rare pairs, so without one it makes junk. By Zipf's law about
+ * `words / (5 size)` is the count of the rarest pair that a vocabulary of that size needs; docs/vocabulary.md has figures.
  */
-export const minFrequencyOf = (words: number) => Math.min(50, Math.max(2, Math.round(words / 400_000)));
+export const firstFloor = (words: number, size: number) => Math.max(2, Math.round(words / (5 * size)));
 
 /**
  * Trains a vocabulary. The result is the same for the same words, whatever the order of the files and the number of threads.
@@ -75,12 +76,22 @@ export async function trainVocab(options: TrainVocabOptions): Promise<TrainedVoc
       hint: 'the text is empty, or all special tokens',
     });
   }
-  const minFrequency =
-    options.minFrequency ?? (plan.objective === 'likelihood-ratio' ? minFrequencyOf(counter.words) : 0);
-  const { files, alphabet, sizes, merges } = await runNative(
-    (_, task) => counter.train(task, { ...plan, minFrequency, threads: options.threads ?? availableParallelism() }),
-    { ...options, phase: 'merge', unit: 'merges' },
-  );
+  const largest = plan.sizes.at(-1)!;
+  const threads = options.threads ?? availableParallelism();
+  const train = (minFrequency: number) =>
+    runNative((_, task) => counter.train(task, { ...plan, minFrequency, threads }), {
+      ...options,
+      phase: 'merge',
+      unit: 'merges',
+    });
+  const byRatio = plan.objective === 'likelihood-ratio' && options.minFrequency === undefined;
+  let minFrequency = byRatio ? firstFloor(counter.words, largest) : (options.minFrequency ?? 0);
+  let trained = await train(minFrequency);
+  while (byRatio && trained.sizes.at(-1)! < largest && minFrequency > 2) {
+    minFrequency = Math.max(2, Math.floor(minFrequency * 0.75));
+    trained = await train(minFrequency);
+  }
+  const { files, alphabet, sizes, merges } = trained;
   const least = plan.specialTokens.length + alphabet;
   if (plan.sizes[0]! < least) {
     throw new MillraceError('config', `a vocabulary of ${plan.sizes[0]} can't hold special tokens and alphabet`, {
