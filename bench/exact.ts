@@ -29,7 +29,8 @@ for (const [name, load] of Object.entries(vocabularies)) {
   const tokenizer = await load();
   for (const [set, texts] of sets) {
     const wanted = reference[name]?.[set];
-    const found = await hashesOf(tokenizer, texts, wanted?.offsets !== undefined);
+    if (!wanted) continue;
+    const found = await hashesOf(tokenizer, texts, wanted.offsets !== undefined);
     const same = JSON.stringify(found) === JSON.stringify(wanted);
     different += same ? 0 : 1;
     const what = Object.keys(found).join(', ');

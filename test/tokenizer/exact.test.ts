@@ -36,3 +36,15 @@ test('a token that only a whole word becomes is no part of a longer word', async
   }
   t.is(tokenizer.ids('している', options).length, 1);
 });
+
+test('merges of tokens that later merges make are made', async (t) => {
+  const tokenizer = await (vocabularies.llama3 as (typeof vocabularies)[string])();
+  for (const [text, ids] of [
+    ['成している\n実', [13153, 103792, 198, 103350]],
+    ['持っているファイル', [69978, 103836, 104774, 106696]],
+    [' по крайней мере,', [18154, 112502, 102018, 120214, 11]],
+  ] as const) {
+    t.deepEqual([...tokenizer.ids(text, { addSpecialTokens: false })], [...ids]);
+    t.deepEqual([...tokenizer.encode(text, { addSpecialTokens: false }).ids], [...ids]);
+  }
+});

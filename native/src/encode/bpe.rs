@@ -134,8 +134,8 @@ impl Bpe {
     /// Fills the table of pairs. Files that were made from tiktoken ranks list every way to halve a token: the ways that
     /// the merges before them never leave are left out, because a small table is a fast one.
     fn rank_pairs(&mut self) -> Result<()> {
-        let all = self.merges.len() <= self.vocab.len() || self.is_decorated();
-        self.pairs = Pairs::with_capacity(self.merges.len().min(self.vocab.len()));
+        let all = self.merges.len() <= self.vocab.len() || self.is_decorated() || self.merges_what_comes_later();
+        self.pairs = Pairs::with_capacity(if all { self.merges.len() } else { self.vocab.len() });
         let (ignore_merges, dropout) = (self.options.ignore_merges, self.options.dropout);
         self.options.ignore_merges = false;
         self.options.dropout = None;
@@ -153,6 +153,18 @@ impl Bpe {
         }
         (self.options.ignore_merges, self.options.dropout) = (ignore_merges, dropout);
         Ok(())
+    }
+
+    /// Whether a merge takes a token that only merges of higher rank make, as in LLaMA 3's: then what the merges before
+    /// it leave says nothing about what can reach it.
+    fn merges_what_comes_later(&self) -> bool {
+        let mut first = FxHashMap::default();
+        for merge in &self.merges {
+            let rank = first.entry(merge.made).or_insert(merge.rank);
+            *rank = merge.rank.min(*rank);
+        }
+        let later = |token: u32, rank: u32| first.get(&token).is_some_and(|made| *made > rank);
+        self.merges.iter().any(|merge| later(merge.left, merge.rank) || later(merge.right, merge.rank))
     }
 
     /// The id of each byte where the vocabulary spells bytes with the byte-level alphabet and has them all.
