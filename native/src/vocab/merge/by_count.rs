@@ -6,10 +6,13 @@ use std::collections::BinaryHeap;
 use super::{Pair, Queue};
 use crate::vocab::scan::Floor;
 
+/// A count, the pair (the smaller one first), its number.
+type Entry = (u64, Reverse<(u32, u32)>, u32);
+
 /// A lazy heap: counts only fall, so an entry is an upper bound, and is put right when it comes to the top.
 #[derive(Default)]
 pub struct ByCount {
-    heap: BinaryHeap<(u64, Reverse<(u32, u32)>, u32)>,
+    heap: BinaryHeap<Entry>,
 }
 
 impl Queue for ByCount {
