@@ -2,7 +2,7 @@
 // Plain JavaScript without dependencies, so that it runs before anything is installed. Exit code 3: the machine lacks something.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 
 process.chdir(new URL('..', import.meta.url).pathname);
 
@@ -33,11 +33,30 @@ function step(title, command, args) {
   }
 }
 
-const stamp = 'node_modules/.millrace-lock';
-const lock = createHash('sha256').update(readFileSync('package-lock.json')).digest('hex');
-if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
-  step('installing packages', 'npm', ['ci', '--no-fund', '--no-audit']);
-  writeFileSync(stamp, lock);
+/** Runs `work` unless it was done for the very same bytes of `inputs` (files and folders) and `made` is still there. */
+function unlessDone(stamp, inputs, made, work) {
+  const hash = createHash('sha256');
+  const add = (path) => {
+    if (statSync(path).isDirectory()) for (const name of readdirSync(path).sort()) add(`${path}/${name}`);
+    else hash.update(`${path}\0`).update(readFileSync(path));
+  };
+  for (const input of inputs) add(input);
+  const key = hash.update(`${process.versions.node} ${cargo.stdout}`).digest('hex');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key && made()) return;
+  work();
+  writeFileSync(stamp, key);
 }
-step('building the native crate (a few minutes the first time)', 'npm', ['run', '--silent', 'build:native']);
+
+unlessDone(
+  'node_modules/.millrace-lock',
+  ['package-lock.json'],
+  () => true,
+  () => step('installing packages', 'npm', ['ci', '--no-fund', '--no-audit']),
+);
+unlessDone(
+  'native/target/.millrace-built',
+  ['native/src', 'native/Cargo.toml', 'native/Cargo.lock', 'native/build.rs', 'package-lock.json'],
+  () => existsSync('native/index.cjs') && readdirSync('native').some((name) => name.endsWith('.node')),
+  () => step('building the native crate (a few minutes the first time)', 'npm', ['run', '--silent', 'build:native']),
+);
 step('building TypeScript', 'npm', ['run', '--silent', 'build:ts']);
