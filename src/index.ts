@@ -8,8 +8,18 @@ export type { MaskingOptions, PairOptions, TaskOptions } from './dataset/task.ts
 export { verifyDataset } from './dataset/verify.ts';
 export { type ErrorCode, MillraceError } from './errors.ts';
 export { type ExportOptions, type ExportResult, exportModel } from './export/export.ts';
+export { type FinetuneOptions, type FinetuneResult, finetune } from './finetune/finetune.ts';
+export { type FinetuneRecipe, finetuneSchema } from './finetune/recipe.ts';
+export {
+  type AttentionChoice,
+  type AttentionOptions,
+  type AttentionWeights,
+  attention,
+} from './generate/attention.ts';
+export { type ClassifiedText, type ClassifyOptions, classify } from './generate/classify.ts';
+export { type EmbedOptions, embed, type Filling, fill } from './generate/masked.ts';
 export { type SampleOptions, type SampleResult, sample } from './generate/sample.ts';
-export { type TranslateOptions, translate } from './generate/translate.ts';
+export { type TranslateOptions, type Translation, translate, translations } from './generate/translate.ts';
 export { type Bleu, type BleuOptions, bleu } from './metrics/bleu.ts';
 export { type Classification, classification } from './metrics/classification.ts';
 export {

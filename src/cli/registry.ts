@@ -18,6 +18,8 @@ const VERBS: [name: string, summary: string][] = [
   ['sample', 'continue a prompt'],
   ['translate', 'translate text on stdin'],
   ['classify', 'label text on stdin'],
+  ['fill', 'say what is behind each [MASK] of text on stdin'],
+  ['embed', 'text on stdin to vectors on stdout'],
   ['export', 'write a checkpoint as a Hugging Face folder, ONNX or GGUF'],
   ['report', 'write one self-contained HTML page about a run'],
   ['watch', 'serve that page live while runs train'],

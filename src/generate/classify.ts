@@ -1,6 +1,7 @@
 /** A classifier and texts or pairs in, the class of each and its probabilities out. */
 import { MillraceError } from '../errors.ts';
-import { type EncoderOptions, EncoderSession, softmax } from './encoder.ts';
+import type { Pretrained } from '../pretrained/open.ts';
+import { type EncodedText, type EncoderOptions, EncoderSession, softmax } from './encoder.ts';
 import { type GeneratorOptions, openWithTokenizer } from './open.ts';
 
 export interface ClassifyOptions extends GeneratorOptions, EncoderOptions {
@@ -11,6 +12,8 @@ export interface ClassifiedText {
   label: string;
   /** By label. */
   probabilities: Record<string, number>;
+  /** What the model has read. */
+  read: EncodedText;
 }
 
 /**
@@ -32,26 +35,41 @@ export async function classifyTexts(
   session: EncoderSession,
   options: Pick<ClassifyOptions, 'texts'> & EncoderOptions,
 ): Promise<ClassifiedText[]> {
-  const { config, labels: names } = session.pretrained;
-  if (!('head' in config) || config.head !== 'classify') {
-    throw new MillraceError('config', 'this model has no head that classifies', { hint: 'fine-tune it first' });
-  }
-  const classes = config.num_labels ?? 2;
-  const labels = names ?? Array.from({ length: classes }, (_, i) => `LABEL_${i}`);
+  const { config } = session.pretrained;
+  const { output, labels } = headOf(session.pretrained, options.texts);
+  const classes = labels.length;
   const rows = await session.encode(options.texts);
   if (config.family === 'gpt') for (const row of rows) endRow(session, row);
   const results: ClassifiedText[] = Array(rows.length);
   for await (const { outputs, indices } of session.run(rows, options)) {
     indices.forEach((index, i) => {
-      const shares = softmax(outputs.logits!.subarray(i * classes, (i + 1) * classes));
+      const shares = softmax(outputs[output]!.subarray(i * classes, (i + 1) * classes));
       const best = shares.indexOf(Math.max(...shares));
       results[index] = {
         label: labels[best]!,
         probabilities: Object.fromEntries(labels.map((label, k) => [label, shares[k]!])),
+        read: rows[index]!,
       };
     });
   }
   return results;
+}
+
+/** A class head, or BERT's head for the order of sentences: label 0 means that the second text follows the first. */
+function headOf({ config, labels }: Pretrained, texts: ClassifyOptions['texts']) {
+  if ('head' in config && config.head === 'classify') {
+    const names = Array.from({ length: config.num_labels ?? 2 }, (_, i) => `LABEL_${i}`);
+    return { output: 'logits', labels: labels ?? names };
+  }
+  if (config.family !== 'bert' || config.head === 'maskedlm') {
+    throw new MillraceError('config', 'this model has no head that classifies', { hint: 'fine-tune it first' });
+  }
+  if (texts.some((text) => typeof text === 'string')) {
+    throw new MillraceError('input', 'a pre-trained BERT says whether the second text of a pair follows the first', {
+      hint: 'give pairs, or fine-tune it first for classes of single texts',
+    });
+  }
+  return { output: 'seq_relationship_logits', labels: ['next', 'random'] };
 }
 
 /** GPT reads the class at the end token, as in its fine-tuning. */

@@ -1,6 +1,8 @@
 /** A pre-trained BERT and texts in: what a [MASK] hides, whether one sentence follows another, and vectors out. */
 import { MillraceError } from '../errors.ts';
-import { type EncoderOptions, type EncoderSession, softmax } from './encoder.ts';
+import { classifyTexts } from './classify.ts';
+import { type EncoderOptions, EncoderSession, softmax } from './encoder.ts';
+import { type GeneratorOptions, openWithTokenizer } from './open.ts';
 
 export interface Filling {
   /** Which [MASK] of the text, from 0. */
@@ -50,13 +52,8 @@ export async function nextSentence(
   if (config.family !== 'bert' || (config.head ?? 'pretraining') !== 'pretraining') {
     throw new MillraceError('config', 'this model was not trained on the order of sentences');
   }
-  const results: number[] = Array(pairs.length);
-  for await (const { outputs, indices } of session.run(await session.encode(pairs), options)) {
-    indices.forEach((index, i) => {
-      results[index] = softmax(outputs.seq_relationship_logits!.subarray(2 * i, 2 * i + 2))[0]!;
-    });
-  }
-  return results;
+  const found = await classifyTexts(session, { ...options, texts: [...pairs] });
+  return found.map(({ probabilities }) => probabilities.next!);
 }
 
 export interface EmbedOptions extends EncoderOptions {
@@ -85,4 +82,33 @@ export async function embedTexts(session: EncoderSession, options: EmbedOptions)
     });
   }
   return results;
+}
+
+async function withSession<T>(options: GeneratorOptions, use: (session: EncoderSession) => Promise<T>): Promise<T> {
+  const { pretrained, tokenizer } = await openWithTokenizer(options);
+  try {
+    return await use(await EncoderSession.open(pretrained, tokenizer, options));
+  } finally {
+    await pretrained.weights.close();
+  }
+}
+
+/**
+ * `fillMask` of a model that is opened for it.
+ *
+ * @example
+ * const [[best]] = await fill({ checkpoint: 'runs/bert', texts: ['the white [MASK]'], k: 1 });
+ */
+export function fill(options: GeneratorOptions & Parameters<typeof fillMask>[1]): Promise<Filling[][]> {
+  return withSession(options, (session) => fillMask(session, options));
+}
+
+/**
+ * `embedTexts` of a model that is opened for it.
+ *
+ * @example
+ * const [vector] = await embed({ checkpoint: 'runs/bert', texts: ['a whale'] });
+ */
+export function embed(options: GeneratorOptions & EmbedOptions): Promise<Float32Array[]> {
+  return withSession(options, (session) => embedTexts(session, options));
 }

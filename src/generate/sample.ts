@@ -19,7 +19,7 @@ export interface SampleOptions extends GeneratorOptions, Sampling, Watch, Partia
 export interface SampleResult {
   /** The first continuation, without its prompt. */
   text: string;
-  continuations: (Continuation & { prompt: string })[];
+  continuations: (Continuation & { prompt: string; promptTokens: number[] })[];
   /** Seconds from the prompt to the last token, and tokens a second over all rows. */
   seconds: number;
   tokensPerSecond: number;
@@ -69,7 +69,11 @@ export async function sample(options: SampleOptions): Promise<SampleResult> {
     const tokens = continuations.reduce((sum, row) => sum + row.tokens.length, 0);
     return {
       text: continuations[0]?.text ?? '',
-      continuations: continuations.map((row, i) => ({ prompt: texts[i]!, ...row })),
+      continuations: continuations.map((row, i) => ({
+        prompt: texts[i]!,
+        promptTokens: Array.from(prompts[i]!),
+        ...row,
+      })),
       seconds,
       tokensPerSecond: tokens / seconds,
     };

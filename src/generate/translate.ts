@@ -27,10 +27,22 @@ export interface TranslatorOptions extends Watch {
  * const [english] = await translate({ checkpoint: 'runs/de-en', texts: ['Ein Mann schläft.'], beams: 4 });
  */
 export async function translate(options: TranslateOptions): Promise<string[]> {
+  return (await translations(options)).map(({ text }) => text);
+}
+
+export interface Translation {
+  text: string;
+  /** What the encoder has read, and the decoder, whose first token is the start token. */
+  source: number[];
+  target: number[];
+}
+
+/** The same with the tokens. */
+export async function translations(options: TranslateOptions): Promise<Translation[]> {
   const { pretrained, tokenizer } = await openWithTokenizer(options);
   try {
     const translator = await Translator.open(pretrained, tokenizer, options);
-    return await translator.translate(options.texts, options);
+    return await translator.run(options.texts, options);
   } finally {
     await pretrained.weights.close();
   }
@@ -67,9 +79,17 @@ export class Translator {
 
   /** Texts to texts; a source longer than the model's context is cut there. */
   async translate(texts: string[], options: TranslatorOptions = {}): Promise<string[]> {
+    return (await this.run(texts, options)).map(({ text }) => text);
+  }
+
+  async run(texts: string[], options: TranslatorOptions = {}): Promise<Translation[]> {
     const sources = texts.map((text) => this.source(text));
     const found = await translateTokens({ ...options, decoder: this.decoder, tokens: this.tokens, sources });
-    return found.map((tokens) => this.tokenizer.decode(tokens));
+    return found.map((tokens, i) => ({
+      text: this.tokenizer.decode(tokens),
+      source: sources[i]!,
+      target: [this.tokens.start, ...tokens],
+    }));
   }
 
   /** A text's tokens, with the end token that the encoder has seen in training. */

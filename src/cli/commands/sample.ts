@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { MillraceError } from '../../errors.ts';
+import { type AttentionFlags, attentionOptions, writeAttention } from '../attention.ts';
 import { action, collect, type Define, integer, number } from '../command.ts';
 
 export interface SamplingFlags {
@@ -14,7 +15,7 @@ export interface SamplingFlags {
   threads?: number;
 }
 
-interface Options extends SamplingFlags {
+interface Options extends SamplingFlags, AttentionFlags {
   vocab?: string;
   prompt?: string;
   promptFile?: string;
@@ -37,16 +38,18 @@ export function samplingOptions(command: Command): Command {
 }
 
 const define: Define = (command) => {
-  samplingOptions(
-    command
-      .argument('<checkpoint>', 'a run, a checkpoint, or a Hugging Face folder')
-      .option('-p, --prompt <text>', 'what to continue; without it the model begins')
-      .option('--prompt-file <file>', 'the same from a file; - is stdin')
-      .option('-n, --max-new-tokens <n>', 'tokens at most', integer({ min: 1 }), 100)
-      .option('--min-new-tokens <n>', 'no end before so many', integer({ min: 0 }))
-      .option('--samples <n>', 'continuations', integer({ min: 1 }), 1)
-      .option('--stop <text>', 'end where this text comes (may be repeated)', collect, [])
-      .option('--vocab <dir>', "the vocabulary's folder, where the checkpoint does not say"),
+  attentionOptions(
+    samplingOptions(
+      command
+        .argument('<checkpoint>', 'a run, a checkpoint, or a Hugging Face folder')
+        .option('-p, --prompt <text>', 'what to continue; without it the model begins')
+        .option('--prompt-file <file>', 'the same from a file; - is stdin')
+        .option('-n, --max-new-tokens <n>', 'tokens at most', integer({ min: 1 }), 100)
+        .option('--min-new-tokens <n>', 'no end before so many', integer({ min: 0 }))
+        .option('--samples <n>', 'continuations', integer({ min: 1 }), 1)
+        .option('--stop <text>', 'end where this text comes (may be repeated)', collect, [])
+        .option('--vocab <dir>', "the vocabulary's folder, where the checkpoint does not say"),
+    ),
   ).action(
     action(async (call, checkpoint: string, options: Options) => {
       const { sample } = await import('../../generate/sample.ts');
@@ -66,7 +69,12 @@ const define: Define = (command) => {
       if (streams) process.stdout.write('\n');
       output.detail(`${result.tokensPerSecond.toFixed(0)} tokens a second`);
       const { continuations, seconds, tokensPerSecond } = result;
-      const rows = continuations.map(({ tokens, ...row }) => ({ ...row, tokens: tokens.length }));
+      const read = continuations.map(({ promptTokens, tokens, prompt, text }) => ({
+        ids: [...promptTokens, ...tokens],
+        title: `${prompt}${text}`,
+      }));
+      await writeAttention({ checkpoint, ...rest, rows: read });
+      const rows = continuations.map(({ promptTokens: _, tokens, ...row }) => ({ ...row, tokens: tokens.length }));
       const data = { continuations: rows, seconds, tokensPerSecond };
       if (output.json) return { data };
       if (streams) return undefined;
