@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { MillraceError } from '../../src/errors.ts';
 import { loadPipeline } from '../../src/pipeline/load.ts';
@@ -211,7 +212,7 @@ for (const stage of ['corpus', 'vocab', 'train']) {
       process.execPath,
       [
         '--import=tsx',
-        new URL('./child.ts', import.meta.url).pathname,
+        fileURLToPath(new URL('./child.ts', import.meta.url)),
         join(cut.dir, 'p.yaml'),
         `stages.${stage}.slow=1500`,
       ],

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 
@@ -17,7 +18,7 @@ export interface Hashes {
 }
 
 const modules = new URL('../../node_modules/', import.meta.url).pathname;
-const fixtures = new URL('../fixtures/tokenizer/', import.meta.url).pathname;
+const fixtures = fileURLToPath(new URL('../fixtures/tokenizer/', import.meta.url));
 const ranks = (name: string) => () => Tokenizer.load(`${modules}gpt-tokenizer/data/${name}.tiktoken`, { special: {} });
 const llama = (name: string) => () => Tokenizer.load(`${modules}@lenml/${name}/models/tokenizer.json`);
 
