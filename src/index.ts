@@ -1,7 +1,8 @@
 /** The whole public API of Millrace. */
+export { type CleanCorpusOptions, type Cleaned, type CleanOptions, cleanCorpus } from './corpus/clean.ts';
 export { type Corpus, type CorpusOptions, resolveCorpus } from './corpus/resolve.ts';
 export { type Batch as DatasetBatch, type BatchesOptions, batches, type Cursor } from './dataset/batches.ts';
-export { type BuildDatasetOptions, buildDataset, type CleanOptions, planDataset } from './dataset/build.ts';
+export { type BuildDatasetOptions, buildDataset, planDataset } from './dataset/build.ts';
 export type { Manifest as DatasetManifest } from './dataset/manifest.ts';
 export { shardTables } from './dataset/open.ts';
 export type { MaskingOptions, PairOptions, TaskOptions } from './dataset/task.ts';

@@ -1,6 +1,8 @@
 /** A machine in, one check after the other out. `absent` is what Millrace can do without, `missing` what it can't. */
+import { spawn } from 'node:child_process';
 import { statfs } from 'node:fs/promises';
 import { availableParallelism, freemem, totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { bytes } from './format.ts';
 
 export interface Check {
@@ -21,11 +23,7 @@ export async function* examine({ dir }: { dir: string }): AsyncGenerator<Check> 
     const library = findRuntime();
     return `ONNX Runtime: ${library.replace(/^.*node_modules\//, '')}`;
   });
-  const { probeDevices } = await import('../train/device.ts');
-  for (const device of ['cpu', 'cuda', 'webgpu']) {
-    const [report] = await probeDevices([device]);
-    yield ofDevice(report!);
-  }
+  for (const device of ['cpu', 'cuda', 'webgpu']) yield ofDevice(await probe(device));
   yield await tried('disk', async () => disk(dir));
   const [free, total] = [freemem(), totalmem()];
   yield {
@@ -33,6 +31,30 @@ export async function* examine({ dir }: { dir: string }): AsyncGenerator<Check> 
     state: 'ok',
     detail: `${bytes(free)} free of ${bytes(total)}, ${availableParallelism()} cores`,
   };
+}
+
+/** In a process of its own: a driver that writes to stderr isn't heard, and one that takes its process down ends only that. */
+function probe(device: string): Promise<DeviceReport> {
+  const path = fileURLToPath(new URL(`./probe.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url));
+  const child = spawn(process.execPath, [...process.execArgv, path, device], { stdio: ['ignore', 'pipe', 'ignore'] });
+  let said = '';
+  child.stdout.on('data', (chunk) => {
+    said += chunk;
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      const lost = { device, works: false, reason: `the process that tried it ended with ${signal ?? `code ${code}`}` };
+      resolve(said === '' ? lost : (JSON.parse(said) as DeviceReport));
+    });
+  });
+}
+
+export interface DeviceReport {
+  device: string;
+  works: boolean;
+  reason?: string;
+  remedy?: string;
 }
 
 export function node({ version }: { version: string }): Check {
@@ -43,17 +65,7 @@ export function node({ version }: { version: string }): Check {
 }
 
 /** A device that doesn't work is a lack only where it is the CPU. */
-export function ofDevice({
-  device,
-  works,
-  reason,
-  remedy,
-}: {
-  device: string;
-  works: boolean;
-  reason?: string;
-  remedy?: string;
-}): Check {
+export function ofDevice({ device, works, reason, remedy }: DeviceReport): Check {
   if (works) return { name: device, state: 'ok', detail: 'a session ran and computed what it should' };
   return {
     name: device,

@@ -13,14 +13,15 @@ export async function main(argv: string[]): Promise<number> {
     verbose: argv.includes('--verbose'),
     color: !argv.includes('--no-color'),
   });
+  let program: Command | undefined;
   try {
-    const program = await build(argv);
+    program = await build(argv);
     await program.parseAsync(argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv, { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return 0;
-      if (error.code !== 'commander.help') output.error(usage(error, argv));
+      if (error.code !== 'commander.help') output.error(usage(error, argv, program));
       return 2;
     }
     const known = explain(error);
@@ -57,11 +58,13 @@ async function build(argv: string[]): Promise<Command> {
   return program;
 }
 
-function usage(error: CommanderError, argv: string[]): MillraceError {
+function usage(error: CommanderError, argv: string[], program: Command | undefined): MillraceError {
   const [first = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
-  const verb = argv.find((arg) => !arg.startsWith('-'));
-  const known = verbs().some(({ name }) => name === verb);
-  const help = `see \`millrace ${known ? `${verb} ` : ''}--help\``;
+  const [verb, inner] = argv.filter((arg) => !arg.startsWith('-'));
+  const command = program?.commands.find((one) => one.name() === verb);
+  const sub = command?.commands.find((one) => one.name() === inner);
+  const path = [command, sub].flatMap((one) => (one ? `${one.name()} ` : [])).join('');
+  const help = `see \`millrace ${path}--help\``;
   const guess = suggestion && /\((.*)\)/.exec(suggestion)?.[1];
   return new MillraceError('usage', first, {
     hint: guess ? `${guess[0]!.toLowerCase()}${guess.slice(1)} Or ${help}` : help,

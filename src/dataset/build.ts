@@ -1,6 +1,7 @@
 /** A corpus and a vocabulary in, a dataset folder out: Arrow shards of rows for one task, and manifest.json. */
 import { availableParallelism } from 'node:os';
 import { relative, resolve } from 'node:path';
+import type { CleanOptions } from '../corpus/clean.ts';
 import { type CorpusOptions, resolveCorpus } from '../corpus/resolve.ts';
 import { MillraceError } from '../errors.ts';
 import { callNative, runNative } from '../native.ts';
@@ -29,25 +30,6 @@ export interface BuildDatasetOptions extends CorpusOptions, Watch {
   maxRejects?: number | undefined;
   /** Bytes of text that become one shard. Default 32 MiB. */
   partitionBytes?: number | undefined;
-}
-
-/** Cleaning, in this order; each stage is off where it isn't named. */
-export interface CleanOptions {
-  /** Canonical composition (Unicode normalisation form C). */
-  nfc?: boolean | undefined;
-  /** Runs of spaces become one, spaces at line ends and control characters go, at most one blank line stays. */
-  whitespace?: boolean | undefined;
-  /** Characters of a document. */
-  minChars?: number | undefined;
-  maxChars?: number | undefined;
-  /** Shares of a document's characters. */
-  minLetters?: number | undefined;
-  maxDigits?: number | undefined;
-  maxSymbols?: number | undefined;
-  /** Leave out documents whose text has been seen before. */
-  dedup?: boolean | undefined;
-  /** Leave out documents whose word 5-grams are this similar (Jaccard, estimated by MinHash) to those of one before. */
-  nearDedup?: number | undefined;
 }
 
 /**

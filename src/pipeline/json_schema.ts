@@ -19,3 +19,8 @@ export function pipelineJsonSchema(): Json {
   inner.additionalProperties = { oneOf: options };
   return { title: 'Millrace pipeline', ...schema };
 }
+
+/** Of a file that holds one thing. */
+export function plainJsonSchema(title: string, schema: z.ZodType): Json {
+  return { title, ...(z.toJSONSchema(schema, { io: 'input' }) as Json) };
+}

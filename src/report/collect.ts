@@ -4,7 +4,7 @@ import { arch, cpus, platform } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { MillraceError } from '../errors.ts';
 import { version } from '../version.ts';
-import type { DatasetData, ReportData, RunData, TokenizerData } from './data.ts';
+import type { AttentionText, DatasetData, ReportData, RunData, TokenizerData } from './data.ts';
 import { readEvents } from './jsonl.ts';
 import { tokenizerData } from './tokenizer.ts';
 
@@ -34,7 +34,7 @@ export async function collect(
     title,
     runs,
     comparison: sweep && comparison(sweep.points),
-    attention: await json(join(dir, 'attention.json')),
+    attention: await attentionOf(dir),
     tokenizer: await tokenizerOf(join(dir, 'vocab')),
     dataset: await datasetOf(join(dir, 'dataset')),
     samples: (await json<{ samples: { prompt: string; text: string }[] }>(join(dir, 'sample', 'samples.json')))
@@ -56,8 +56,19 @@ async function runsOf(dir: string, name: string): Promise<RunData[]> {
 }
 
 async function runData(dir: string, name: string): Promise<RunData> {
-  const evaluation = await json<Record<string, number>>(join(dir, 'evaluate', 'evaluation.json'));
-  return { name, events: await readEvents(join(dir, 'metrics.jsonl')), evaluation };
+  const evaluation = await json<Record<string, unknown>>(join(dir, 'evaluate', 'evaluation.json'));
+  const scores = await json<Record<string, unknown>>(join(dir, 'scores.json'));
+  return { name, events: await readEvents(join(dir, 'metrics.jsonl')), evaluation, scores };
+}
+
+/** What stages of the kind `attention` left, in their order by name. */
+async function attentionOf(dir: string): Promise<AttentionText[] | undefined> {
+  const folders = (await readdir(dir, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+  const found = await Promise.all(
+    folders.map(({ name }) => json<{ texts: AttentionText[] }>(join(dir, name, 'attention.json'))),
+  );
+  const texts = found.flatMap((file) => file?.texts ?? []);
+  return texts.length > 0 ? texts : undefined;
 }
 
 interface SweepPoint {
@@ -111,7 +122,12 @@ async function datasetOf(dir: string): Promise<DatasetData | undefined> {
     ...Object.entries(statistics).map(([key, value]) => [words(key), value] as [string, number]),
     ['bytes a token', statistics.textBytes && statistics.tokens ? statistics.textBytes / statistics.tokens : undefined],
   ];
-  return { figures: figures.filter((pair): pair is [string, number | string] => pair[1] !== undefined), splits };
+  const preview = await json<{ rows: string[] }>(join(dir, 'preview.json'));
+  return {
+    figures: figures.filter((pair): pair is [string, number | string] => pair[1] !== undefined),
+    splits,
+    rows: preview?.rows,
+  };
 }
 
 async function provenance(dir: string): Promise<[string, string][]> {

@@ -5,8 +5,8 @@ export interface ReportData {
   /** The page will be fed more events by a server. */
   live?: boolean;
   runs: RunData[];
-  /** Weights of one text: layers, heads, queries, keys. */
-  attention?: { tokens: string[]; layers: number[][][][] } | undefined;
+  /** Who looked at whom, text by text. */
+  attention?: AttentionText[] | undefined;
   tokenizer?: TokenizerData | undefined;
   dataset?: DatasetData | undefined;
   /** Final samples by prompt. */
@@ -25,7 +25,20 @@ export interface RunData {
   name: string;
   events: Event[];
   parameters?: number | undefined;
-  evaluation?: Record<string, number> | undefined;
+  evaluation?: Record<string, unknown> | undefined;
+  /** Of a fine-tuning: accuracy, F1 and the confusion matrix, or BLEU. */
+  scores?: Record<string, unknown> | undefined;
+}
+
+export interface AttentionText {
+  title: string;
+  /** Self-attention; of encoder-decoders three. `weights` are [queries, keys], layers and heads counted from 1. */
+  maps: {
+    name: string;
+    queries: string[];
+    keys: string[];
+    heads: { layer: number; head: number; weights: number[] }[];
+  }[];
 }
 
 export interface TokenizerData {

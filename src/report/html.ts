@@ -21,6 +21,7 @@ export function reportHtml(data: ReportData): string {
   const names: [string, string][] = [
     ['curves', 'Curves'],
     ['samples', 'Samples'],
+    ...(data.attention?.length ? [['attention', 'Attention'] as [string, string]] : []),
     ...parts.map(({ id, title }) => [id, title] as [string, string]),
   ];
   const shown = names.filter(

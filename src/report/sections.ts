@@ -1,6 +1,7 @@
 /** The parts of a report that don't change while it is open: final samples, comparison, tokenizer, dataset, configuration. */
 import type { DatasetData, ReportData, TokenizerData } from './data.ts';
 import { escapeHtml } from './html.ts';
+import { scoreCards } from './scores.ts';
 
 interface Section {
   id: string;
@@ -11,6 +12,7 @@ interface Section {
 export function sections(data: ReportData & { playground: boolean }): Section[] {
   const all: (Section | undefined)[] = [
     data.comparison && comparison(data.comparison),
+    data.runs.some(({ scores }) => scores) ? section('scores', 'Scores', SCORES, scoreCards(data.runs)) : undefined,
     data.samples && data.samples.length > 0 ? finals(data.samples) : undefined,
     data.tokenizer && tokenizer(data.tokenizer),
     data.playground ? playground() : undefined,
@@ -19,6 +21,8 @@ export function sections(data: ReportData & { playground: boolean }): Section[] 
   ];
   return all.filter((section) => section !== undefined);
 }
+
+const SCORES = 'Of the fine-tuned models, on examples that they did not learn from.';
 
 function section(id: string, title: string, lead: string, body: string): Section {
   const html = `<section id="${id}" aria-labelledby="${id}-h"><div class="head"><h2 id="${id}-h">${title}</h2><p>${escapeHtml(lead)}</p></div>${body}</section>`;
@@ -91,14 +95,14 @@ function configuration({ config, provenance }: ReportData): Section {
   );
 }
 
-function table(rows: [string, number | string][]): string {
+export function table(rows: [string, number | string][]): string {
   return `<table><tbody>${rows.map(([name, value]) => `<tr><th scope="row">${escapeHtml(name)}</th><td${typeof value === 'number' ? ' class="number"' : ''}>${escapeHtml(figure(value))}</td></tr>`).join('')}</tbody></table>`;
 }
 
 const bar = (name: string, value: number, most: number) =>
   `<div><span>${escapeHtml(name)}</span><i style="width: ${((100 * value) / most).toFixed(2)}%"></i><span>${figure(value)}</span></div>`;
 
-function figure(value: number | string): string {
+export function figure(value: number | string): string {
   if (typeof value === 'string') return value;
   return Number.isInteger(value)
     ? value.toLocaleString('en-GB')

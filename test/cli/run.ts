@@ -36,21 +36,57 @@ export interface Ended {
   stderr: string;
 }
 
-export function millrace(
-  args: string[],
-  options: { cwd?: string; env?: Record<string, string>; stdin?: string; program?: string; node?: string[] } = {},
-): Promise<Ended> {
-  const child = spawn(process.execPath, [...(options.node ?? []), options.program ?? main, ...args], {
+/** So many at once, whatever a file's tests start side by side. */
+let room = 3;
+const waiting: (() => void)[] = [];
+
+export async function millrace(args: string[], options: RunOptions = {}): Promise<Ended> {
+  if (room === 0) await new Promise<void>((resolve) => waiting.push(resolve));
+  else room--;
+  try {
+    return await start(args, options);
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else room++;
+  }
+}
+
+export interface RunOptions {
+  cwd?: string;
+  env?: Record<string, string>;
+  stdin?: string;
+  program?: string;
+  node?: string[];
+  /** What to run in place of Node: a shell that limits it, say. It gets Node and its arguments. */
+  under?: string[];
+  /** Sent when stderr or stdout has said this. */
+  interrupt?: { signal: NodeJS.Signals; after: RegExp };
+}
+
+function start(args: string[], options: RunOptions): Promise<Ended> {
+  const [command = '', ...before] = [...(options.under ?? []), process.execPath];
+  const child = spawn(command, [...before, ...(options.node ?? []), options.program ?? main, ...args], {
     cwd: options.cwd,
     env: { ...process.env, NO_COLOR: '', FORCE_COLOR: '', ...options.env },
   });
   let [stdout, stderr] = ['', ''];
+  const { interrupt } = options;
+  let sent = false;
+  const look = () => {
+    if (!interrupt || sent || !interrupt.after.test(stdout + stderr)) return;
+    sent = true;
+    child.kill(interrupt.signal);
+  };
   child.stdout.on('data', (chunk) => {
     stdout += chunk;
+    look();
   });
   child.stderr.on('data', (chunk) => {
     stderr += chunk;
+    look();
   });
+  child.stdin.on('error', () => {}); // it ended before it read
   child.stdin.end(options.stdin ?? '');
   return new Promise((resolve, reject) => {
     child.on('error', reject);

@@ -45,14 +45,19 @@ export const tokenizerFile = JSON.stringify({
   added_tokens: [{ id: 11, content: '<|endoftext|>', special: true }],
 });
 
+const TOKENS = 'Call me Ishmael . Some years ago never mind how long'.split(' ');
+
+/** Two layers of four heads of causal attention. */
 const heads = (n: number) =>
-  Array.from({ length: 4 }, (_, h) =>
-    Array.from({ length: n }, (_, q) => {
+  Array.from({ length: 8 }, (_, i) => {
+    const h = i % 4;
+    const rows = Array.from({ length: n }, (_, q) => {
       const row = Array.from({ length: n }, (_, k) => (k <= q ? Math.exp(-Math.abs(q - k - h) / (1 + h)) : 0));
       const sum = row.reduce((a, b) => a + b);
       return row.map((w) => w / sum);
-    }),
-  );
+    });
+    return { layer: 1 + Math.floor(i / 4), head: 1 + h, weights: rows.flat() };
+  });
 
 export function sampleReport(): ReportData {
   return {
@@ -65,11 +70,27 @@ export function sampleReport(): ReportData {
         parameters: 1_836_288,
         evaluation: { validationLoss: 3.512, perplexity: 33.5, bitsPerByte: 1.38 },
       },
+      {
+        name: 'sentiment',
+        events: events({ steps: 60, seed: 3, floor: 0.4 }),
+        scores: {
+          items: 300,
+          accuracy: 0.81,
+          macroF1: 0.8,
+          classes: [
+            { label: '0', precision: 0.8, recall: 0.82, f1: 0.81, support: 150 },
+            { label: '1', precision: 0.82, recall: 0.8, f1: 0.81, support: 150 },
+          ],
+          confusion: [
+            [123, 27],
+            [30, 120],
+          ],
+        },
+      },
     ],
-    attention: {
-      tokens: 'Call me Ishmael . Some years ago never mind how long'.split(' '),
-      layers: [heads(11), heads(11)],
-    },
+    attention: [
+      { title: TOKENS.join(' '), maps: [{ name: 'self-attention', queries: TOKENS, keys: TOKENS, heads: heads(11) }] },
+    ],
     tokenizer: {
       figures: [
         ['kind', 'byte-level BPE'],

@@ -1,5 +1,6 @@
 //! The only room that knows Node: each file here puts a thin napi layer over one room of the crate.
 
+pub mod corpus;
 pub mod dataset;
 pub mod error;
 pub mod generate;

@@ -3,6 +3,7 @@
 pub mod clean;
 pub mod cut;
 pub mod dedup;
+pub mod filter;
 pub mod json;
 pub mod open;
 pub mod records;

@@ -1,5 +1,6 @@
 /** `millrace decode`: token ids on stdin to text on stdout, as they come; a line of ids becomes a line of text. */
 import { once } from 'node:events';
+import { Option } from 'commander';
 import { action, type Define } from '../command.ts';
 
 interface Flags {
@@ -10,7 +11,11 @@ interface Flags {
 const define: Define = (command) => {
   command
     .argument('<vocabulary>', 'folder or file of a vocabulary')
-    .option('--format <format>', 'what stdin holds: ids, tokens or jsonl (objects with `ids`)', 'ids')
+    .addOption(
+      new Option('--format <format>', 'what stdin holds; jsonl: objects with `ids`')
+        .choices(['ids', 'tokens', 'jsonl'])
+        .default('ids'),
+    )
     .option('--keep-special', 'write special tokens too')
     .action(
       action(async (call, vocabulary: string, flags: Flags) => {
@@ -37,12 +42,11 @@ const define: Define = (command) => {
           } catch {}
           throw bad(text);
         };
+        let all = '';
         const write = async (text: string) => {
-          if (text && !process.stdout.write(text)) await once(process.stdout, 'drain');
+          if (call.output.json) all += text;
+          else if (text && !process.stdout.write(text)) await once(process.stdout, 'drain');
         };
-        if (!['ids', 'tokens', 'jsonl'].includes(flags.format)) {
-          throw new MillraceError('usage', `--format: ${flags.format} is not one of ids, tokens, jsonl`);
-        }
         // Whole words of an unfinished line are decoded at once, so that ids that trickle in come out as text.
         let rest = '';
         const utf8 = new TextDecoder();
@@ -63,6 +67,7 @@ const define: Define = (command) => {
           await write(out);
         }
         await write(stream.push(idsOf(rest)) + stream.finish() + (rest ? '\n' : ''));
+        return call.output.json ? { data: { texts: all.split('\n').slice(0, -1) } } : undefined;
       }),
     );
 };

@@ -6,7 +6,8 @@ import type { Check } from '../doctor.ts';
 const define: Define = (command) => {
   command.option('--dir <dir>', 'folder whose disk is looked at', '.').action(
     action(async (call, options: { dir: string }) => {
-      const { examine } = await import('../doctor.ts');
+      const [{ examine }, { stat }] = await Promise.all([import('../doctor.ts'), import('node:fs/promises')]);
+      await stat(options.dir);
       const checks: Check[] = [];
       for await (const check of examine(options)) {
         checks.push(check);

@@ -1,6 +1,6 @@
 /** `millrace recipes`: the pipelines that come along, listed with what each makes, or copied to be changed. */
-import { constants } from 'node:fs';
-import { copyFile, readdir, readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MillraceError } from '../../errors.ts';
@@ -41,16 +41,14 @@ const define: Define = (command) => {
           });
         }
         const path = options.out ?? `${name}.yaml`;
-        const write = async () =>
-          copyFile(join(folder, `${name}.yaml`), path, options.force ? 0 : constants.COPYFILE_EXCL);
-        if (!options.dryRun) {
-          await write().catch((cause: NodeJS.ErrnoException) => {
-            if (cause.code !== 'EEXIST') throw cause;
-            throw new MillraceError('usage', `${path} is there already`, {
-              hint: 'choose another name with --out, or replace it with --force',
-              cause,
-            });
+        if (!options.force && existsSync(path)) {
+          throw new MillraceError('usage', `${path} is there already`, {
+            hint: 'choose another name with --out, or replace it with --force',
           });
+        }
+        if (!options.dryRun) {
+          const { writeWhole } = await import('../../atomic.ts');
+          await writeWhole(path, await readFile(join(folder, `${name}.yaml`)));
         }
         return {
           data: { path },

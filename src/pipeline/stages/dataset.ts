@@ -1,24 +1,15 @@
 /** A corpus and a vocabulary in, rows to train on out: Arrow shards and a manifest. */
+import { join } from 'node:path';
 import { z } from 'zod';
-import type { CleanOptions } from '../../dataset/build.ts';
+import { writeWhole } from '../../atomic.ts';
 import { TASKS, type TaskOptions } from '../../dataset/task.ts';
 import { MillraceError } from '../../errors.ts';
 import type { Stage } from '../stage.ts';
-import { asCorpusOptions, readCorpusList } from './corpus_list.ts';
+import { camel } from './camel.ts';
+import { cleaning, cleanOptions } from './clean.ts';
+import { asCorpusOptions, readCorpusList, TEXT } from './corpus_list.ts';
 
 const share = z.number().min(0).max(1);
-
-const clean = z.strictObject({
-  nfc: z.boolean().optional().describe('canonical composition of Unicode'),
-  whitespace: z.boolean().optional().describe('runs of spaces become one; control characters go'),
-  min_chars: z.int().min(0).optional().describe('of a document'),
-  max_chars: z.int().positive().optional(),
-  min_letters: share.optional().describe('share of the characters'),
-  max_digits: share.optional(),
-  max_symbols: share.optional(),
-  dedup: z.boolean().optional().describe('leave out documents seen before'),
-  near_dedup: share.optional().describe('and those this similar to one before (Jaccard of word 5-grams)'),
-});
 
 const schema = z.strictObject({
   task: z.enum(TASKS).default('causal').describe('what a row is for'),
@@ -45,7 +36,7 @@ const schema = z.strictObject({
     .strictObject({ train: share, validation: share.default(0), test: share.default(0) })
     .default({ train: 0.98, validation: 0.02, test: 0 })
     .describe('shares; a document goes where its hash falls'),
-  clean: clean.optional().describe('changes or leaves out documents before they are cut'),
+  clean: z.strictObject(cleaning).optional().describe('changes or leaves out documents before they are cut'),
   max_rejects: z.int().min(0).default(0).describe('records that may be refused before the stage fails'),
   seed: z.int().min(0).default(1),
 });
@@ -79,16 +70,19 @@ function taskOf(config: Config): TaskOptions {
   return { kind: config.task, ...camel(Object.fromEntries(given.map((key) => [key, config[key]]))) } as TaskOptions;
 }
 
-const camel = (keys: Record<string, unknown>) =>
-  Object.fromEntries(
-    Object.entries(keys).map(([key, value]) => [key.replace(/_(.)/g, (_, letter) => letter.toUpperCase()), value]),
-  );
+/** A few rows as text, for the report. */
+async function preview({ dir, vocab }: { dir: string; vocab: string }): Promise<string> {
+  const { showDataset } = await import('../../dataset/show.ts');
+  const { data } = await showDataset({ dir, vocab, split: 'train', rows: 4 });
+  const rows = (data as { rows: { tokens: string }[] }).rows.map(({ tokens }) => tokens);
+  return `${JSON.stringify({ rows }, undefined, 1)}\n`;
+}
 
 export const dataset: Stage<typeof schema> = {
   kind: 'dataset',
   about: 'cuts text into rows of token ids',
   schema,
-  needs: { corpus: { kinds: ['corpus', 'pairs'] }, vocab: { kinds: ['vocab'] } },
+  needs: { corpus: { kinds: TEXT }, vocab: { kinds: ['vocab'] } },
   code: ['dataset', 'native'],
   async run({ config, inputs, out, signal, onProgress }) {
     const task = taskOf(config);
@@ -99,13 +93,14 @@ export const dataset: Stage<typeof schema> = {
       seqLen: config.seq_len,
       split: config.split,
       seed: config.seed,
-      clean: config.clean && (camel(config.clean) as CleanOptions),
+      clean: config.clean && cleanOptions(config.clean),
       maxRejects: config.max_rejects,
       vocab: inputs.vocab!.dir,
       out,
       signal,
       onProgress,
     });
+    await writeWhole(join(out, 'preview.json'), await preview({ dir: out, vocab: inputs.vocab!.dir }));
     const rows = Object.fromEntries(manifest.splits.map(({ name, rows }) => [`${name}Rows`, rows]));
     const { documents, tokens, textBytes } = manifest.statistics;
     return { task: config.task, documents, tokens, ...rows, bytesPerToken: textBytes / Math.max(1, tokens) };

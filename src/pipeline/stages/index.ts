@@ -1,5 +1,7 @@
 /** All kinds of stage, in the order in which data flows. */
 import type { Stage } from '../stage.ts';
+import { attention } from './attention.ts';
+import { clean } from './clean.ts';
 import { corpus } from './corpus.ts';
 import { dataset } from './dataset.ts';
 import { evaluate } from './evaluate.ts';
@@ -14,6 +16,7 @@ import { vocab } from './vocab.ts';
 
 export const stages = [
   corpus,
+  clean,
   pairs,
   vocab,
   dataset,
@@ -21,6 +24,7 @@ export const stages = [
   finetuning,
   evaluate,
   sample,
+  attention,
   exporting,
   kernel,
   report,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { writeWhole } from '../../atomic.ts';
 import { MillraceError } from '../../errors.ts';
+import { hashFile } from '../hash.ts';
 import type { Stage } from '../stage.ts';
 import type { CorpusList } from './corpus_list.ts';
 
@@ -25,7 +26,7 @@ export const pairs: Stage<typeof schema> = {
   async reads({ file }) {
     return [file];
   },
-  async run({ config, out, pipeline, name }) {
+  async run({ config, out }) {
     const text = await readFile(config.file, 'utf8');
     const match = config.match === undefined ? undefined : new RegExp(config.match, 'u');
     const kept = read(text, config).filter(([source]) => match?.test(source) ?? true);
@@ -37,24 +38,17 @@ export const pairs: Stage<typeof schema> = {
     });
     const path = join(out, 'pairs.jsonl');
     await writeWhole(path, lines.join(''));
-    // The stage's folder gets its final name when it is whole.
-    const final = join(pipeline.dir, name, 'pairs.jsonl');
-    const { bytes, sha256 } = { bytes: (await stat(path)).size, sha256: await hashOf(path) };
+    const [{ size: bytes }, sha256] = [await stat(path), await hashFile(path)];
     const list: CorpusList = {
       name: undefined,
       licence: undefined,
       field: ['source', 'target'],
-      files: [{ path: final, bytes, sha256, format: 'jsonl' }],
+      files: [{ path: 'pairs.jsonl', own: true, bytes, sha256, format: 'jsonl' }],
     };
     await writeWhole(join(out, 'corpus.json'), `${JSON.stringify(list, undefined, 1)}\n`);
     return { pairs: kept.length, bytes };
   },
 };
-
-async function hashOf(path: string): Promise<string> {
-  const { hashFile } = await import('../hash.ts');
-  return hashFile(path);
-}
 
 function read(text: string, { file, source, target }: z.output<typeof schema>): [string, string][] {
   const refuse = (what: string, cause?: unknown) =>

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { MillraceError } from '../../errors.ts';
 import type { Stage } from '../stage.ts';
-import { asCorpusOptions, readCorpusList } from './corpus_list.ts';
+import { asCorpusOptions, readCorpusList, TEXT } from './corpus_list.ts';
 
 const schema = z.strictObject({
   kind: z.enum(['bpe', 'wordpiece']).default('bpe'),
@@ -31,7 +31,7 @@ export const vocab: Stage<typeof schema> = {
   kind: 'vocab',
   about: 'trains a vocabulary',
   schema,
-  needs: { corpus: { kinds: ['corpus', 'pairs'] } },
+  needs: { corpus: { kinds: TEXT } },
   code: ['tokenizer', 'native'],
   deterministic: (path) => path.endsWith('tokenizer.json'),
   async run({ config, inputs, out, signal, onProgress }) {
