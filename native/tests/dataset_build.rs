@@ -1,5 +1,8 @@
 //! Building a dataset end to end with a tokenizer whose ids are bytes, so that the text can be read back from the rows.
 
+// clippy.toml lets test functions panic; this lets their helpers too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -236,7 +239,7 @@ fn a_flipped_byte_is_found_by_verify_and_by_the_reader() {
     assert_eq!(error.kind, Kind::Corrupt);
     assert!(error.message.contains("train-00000.arrow"), "{error}");
     let mut loader = Loader::new(reading(&[(&out, 1.0)], 4, Vec::new())).unwrap();
-    assert_eq!(loader.next().unwrap_err().kind, Kind::Corrupt);
+    assert_eq!(loader.next_batch().unwrap_err().kind, Kind::Corrupt);
 }
 
 #[test]
@@ -291,7 +294,7 @@ fn a_reader_goes_on_from_any_batch_and_blends_by_weight() {
         .collect();
     let all = |options: loader::Options| {
         let mut loader = Loader::new(options).unwrap();
-        std::iter::from_fn(move || loader.next().unwrap()).collect::<Vec<_>>()
+        std::iter::from_fn(move || loader.next_batch().unwrap()).collect::<Vec<_>>()
     };
     let whole = all(reading(&[(&sets[0], 1.0)], 1000, Vec::new()));
     for at in [0, 1, 7, whole.len() - 2] {
@@ -335,7 +338,7 @@ fn causal_batches_are_shifted_once_and_masked_by_length() {
     build(&plan, &options(&out, &sources, 1), &Bytes, &Progress::new()).unwrap();
     let batch = |boundary_loss: bool| {
         let options = loader::Options { boundary_loss, ..reading(&[(&out, 1.0)], 1, Vec::new()) };
-        let columns = Loader::new(options).unwrap().next().unwrap().unwrap().columns;
+        let columns = Loader::new(options).unwrap().next_batch().unwrap().unwrap().columns;
         columns.into_iter().map(|column| column.data).collect::<Vec<_>>()
     };
     // Padding has the id of the end token: only the lengths tell them apart.
@@ -362,7 +365,8 @@ fn parquet_and_arrow_give_the_rows_of_jsonl() {
         ArrowWriter::try_new(fs::File::create(dir.join("a.parquet")).unwrap(), batch.schema(), None).unwrap();
     parquet.write(&batch).unwrap();
     parquet.close().unwrap();
-    millrace_native::arrow::write::write_file(&dir.join("a.arrow"), &batch.schema(), &[batch.clone()]).unwrap();
+    millrace_native::arrow::write::write_file(&dir.join("a.arrow"), &batch.schema(), std::slice::from_ref(&batch))
+        .unwrap();
 
     let plan = Plan { fields: Fields { names: vec!["meta.text".into()] }, ..plan(Pack::BestFit, 64) };
     let shards = |name: &str, format: Format| {

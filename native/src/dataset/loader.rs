@@ -189,24 +189,20 @@ impl Loader {
     }
 
     /// None at the end of the last epoch.
-    pub fn next(&mut self) -> Result<Option<Batch>> {
-        let batch_size = self.options.batch_size;
+    pub fn next_batch(&mut self) -> Result<Option<Batch>> {
+        let Options { batch_size, world, rank, start_epoch, epochs, .. } = self.options;
         let mut keys = Vec::with_capacity(batch_size);
-        let last_epoch = self.options.epochs.map(|epochs| epochs.saturating_add(self.options.start_epoch));
-        let end = last_epoch.map(|epochs| epochs.saturating_mul(self.pass));
-        let mut position: u64 = self.taken.iter().sum();
-        let epoch = position / self.pass;
-        let round = batch_size as u64 * self.options.world;
-        for i in 0..round {
-            if end.is_some_and(|end| position >= end) {
-                break;
-            }
+        let start: u64 = self.taken.iter().sum();
+        let epoch = start / self.pass;
+        // A round gives every reader a batch; the last one is cut off where the last epoch ends.
+        let end = epochs.map_or(u64::MAX, |epochs| epochs.saturating_add(start_epoch).saturating_mul(self.pass));
+        let round_end = start.saturating_add((batch_size as u64).saturating_mul(world)).min(end);
+        for position in start..round_end {
             let set = self.furthest_behind(position);
-            if i % self.options.world == self.options.rank {
+            if (position - start) % world == rank {
                 keys.push(self.sets[set].row(&self.options, self.taken[set], &mut self.open)?);
             }
             self.taken[set] += 1;
-            position += 1;
         }
         if keys.is_empty() || (self.options.drop_last && keys.len() < batch_size) {
             return Ok(None);
@@ -263,7 +259,7 @@ impl Prefetch {
         let (sender, receiver) = sync_channel(ahead);
         let work = move || {
             loop {
-                let (message, more) = match loader.next() {
+                let (message, more) = match loader.next_batch() {
                     Ok(Some(batch)) => (Ok(batch), true),
                     Ok(None) => return,
                     Err(error) => (Err(error), false),

@@ -146,8 +146,8 @@ impl Decoder {
         let mut sources = self.spec.sources.iter().map(source).collect::<Result<Vec<_>>>()?;
         let mut binding = encoder.create_binding().map_err(failed("make a binding"))?;
         bind_inputs(&mut binding, encoder, &[&ids, &mask, &positions], &self.weights)?;
-        for tensor in &mut sources {
-            bind_output(&mut binding, &tensor.name().to_owned(), tensor)?;
+        for (spec, tensor) in self.spec.sources.iter().zip(&mut sources) {
+            bind_output(&mut binding, &spec.name, tensor)?;
         }
         encoder.run_binding(&binding).map_err(failed("run the encoder"))?;
         self.sources = sources.iter().map(|tensor| repeat(tensor, times)).collect::<Result<_>>()?;

@@ -179,9 +179,9 @@ impl Masker {
             sum += tokens;
         }
         for word in (0..count).filter(|&word| taken[word]) {
-            for t in usize::from(starts[word])..end_of(word) {
-                scratch.chosen.push((t as u16, ids[t]));
-                ids[t] = self.replacement(ids[t], rng);
+            for (place, id) in (starts[word]..).zip(&mut ids[usize::from(starts[word])..end_of(word)]) {
+                scratch.chosen.push((place, *id));
+                *id = self.replacement(*id, rng);
             }
         }
     }

@@ -133,13 +133,8 @@ impl Pairs<'_> {
     /// Shall B come from elsewhere? A coin, overruled where pairs have drifted apart.
     fn random(&mut self, rng: &mut Rng) -> bool {
         let coin = rng.below(2) == 1;
-        if self.sentences.len() < 2 {
-            false
-        } else if self.balance > DRIFT {
-            false
-        } else {
-            coin || self.balance < -DRIFT
-        }
+        let possible = self.sentences.len() > 1 && self.balance <= DRIFT;
+        possible && (coin || self.balance < -DRIFT)
     }
 
     /// Sentences of another document, from a random one on, until there are `wanted` tokens.
