@@ -56,7 +56,7 @@ fn plan(pack: Pack, seq_len: usize) -> Plan {
         seq_len,
         seed: 3,
         split: [0.9, 0.1, 0.0],
-        fields: Fields { names: vec!["text".into()] },
+        fields: Fields { names: vec!["text".into()], nested: false },
         clean: Clean::default(),
         vocabulary: Vocabulary { size: 257, sha256: "bytes".into(), special: Special::default() },
         partition_bytes: 3 << 20,
@@ -98,7 +98,7 @@ fn corpus(dir: &Path, megabytes: usize) -> (Vec<Source>, Vec<String>) {
 }
 
 fn options(out: &Path, sources: &[Source], threads: usize) -> Options {
-    Options { out: out.to_owned(), sources: sources.to_vec(), threads, max_rejects: 0 }
+    Options { out: out.to_owned(), sources: sources.to_vec(), threads, max_rejects: 0, parquet: false }
 }
 
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -276,6 +276,7 @@ fn reading(sets: &[(&Path, f64)], batch_size: usize, taken: Vec<u64>) -> loader:
         verify: true,
         boundary_loss: false,
         masked_positions: false,
+        cu_seqlens: false,
         prefetch: 2,
         taken,
     }
@@ -368,7 +369,7 @@ fn parquet_and_arrow_give_the_rows_of_jsonl() {
     millrace_native::arrow::write::write_file(&dir.join("a.arrow"), &batch.schema(), std::slice::from_ref(&batch))
         .unwrap();
 
-    let plan = Plan { fields: Fields { names: vec!["meta.text".into()] }, ..plan(Pack::BestFit, 64) };
+    let plan = Plan { fields: Fields { names: vec!["meta.text".into()], nested: false }, ..plan(Pack::BestFit, 64) };
     let shards = |name: &str, format: Format| {
         let sources = [Source { path: dir.join(name).to_str().unwrap().into(), format }];
         let out = dir.join(format!("out-{name}"));
@@ -380,7 +381,7 @@ fn parquet_and_arrow_give_the_rows_of_jsonl() {
     let jsonl = shards("a.jsonl", Format::Jsonl);
     assert!(jsonl == shards("a.parquet", Format::Parquet));
     assert!(jsonl == shards("a.arrow", Format::Arrow));
-    let wrong = Plan { fields: Fields { names: vec!["text".into()] }, ..plan.clone() };
+    let wrong = Plan { fields: Fields { names: vec!["text".into()], nested: false }, ..plan.clone() };
     let sources = [Source { path: dir.join("a.parquet").to_str().unwrap().into(), format: Format::Parquet }];
     let error = build(&wrong, &options(&dir.join("wrong"), &sources, 1), &Bytes, &Progress::new()).unwrap_err();
     assert!(error.message.contains("no column text") && error.hint.unwrap().contains("meta"));

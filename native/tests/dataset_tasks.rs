@@ -86,13 +86,14 @@ fn special() -> Special {
 }
 
 fn plan(task: Task, seq_len: usize, fields: &[&str]) -> Plan {
+    let nested = matches!(task, Task::Chat(_));
     Plan {
         version: VERSION,
         task,
         seq_len,
         seed: 1,
         split: [1.0, 0.0, 0.0],
-        fields: Fields { names: fields.iter().map(|&name| name.to_owned()).collect() },
+        fields: Fields { names: fields.iter().map(|&name| name.to_owned()).collect(), nested },
         clean: Clean::default(),
         vocabulary: Vocabulary { size: 36, sha256: "letters".into(), special: special() },
         partition_bytes: 1 << 20,
@@ -118,7 +119,12 @@ fn batches(
     fs::write(&path, text).unwrap();
     let sources = vec![Source { path: path.to_str().unwrap().into(), format }];
     let out = dir.join("out");
-    build(plan, &Options { out: out.clone(), sources, threads: 2, max_rejects: 0 }, &Letters, &Progress::new())?;
+    build(
+        plan,
+        &Options { out: out.clone(), sources, threads: 2, max_rejects: 0, parquet: false },
+        &Letters,
+        &Progress::new(),
+    )?;
     let options = loader::Options {
         sets: vec![SetOptions { dir: out, weight: 1.0 }],
         split: "train".into(),
@@ -133,6 +139,7 @@ fn batches(
         verify: true,
         boundary_loss: false,
         masked_positions: positions,
+        cu_seqlens: false,
         prefetch: 1,
         taken: Vec::new(),
     };

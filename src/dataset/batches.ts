@@ -1,4 +1,5 @@
 /** Dataset folders in, batches of typed arrays out, shuffled, from any place on; made ahead by a native thread. */
+import type { DatasetBatch } from '#native';
 import { MillraceError } from '../errors.ts';
 import { callNative, fromNative } from '../native.ts';
 
@@ -27,6 +28,8 @@ export interface BatchesOptions {
   boundaryLoss?: boolean | undefined;
   /** Masked rows: give `maskedPositions` and `maskedLabels` instead of `labels`. Default false. */
   maskedPositions?: boolean | undefined;
+  /** Causal rows: give `cuSeqlens` too. Default false. */
+  cuSeqlens?: boolean | undefined;
   /** Compare each shard's hash with the manifest before its first use. Default true. */
   verify?: boolean | undefined;
   /** Batches made ahead. Default 4. */
@@ -53,6 +56,11 @@ export interface Batch {
   positionIds?: Int32Array;
   /** Causal: 1, 2, ... for the documents of a row; 0 is padding. */
   segmentIds?: Int32Array;
+  /**
+   * [documents + 1]: 0 and the end of each document in the batch seen as one run of rows * seqLen tokens, as attention
+   * kernels for sequences of several lengths take them; the padding of a row counts as a document.
+   */
+  cuSeqlens?: Int32Array;
   /** 1 for tokens, 0 for padding. */
   attentionMask?: Int32Array;
   /** 0 in the first text, 1 in the second. */
@@ -80,42 +88,46 @@ export async function* batches(options: BatchesOptions): AsyncGenerator<Batch, v
   const sets = typeof options.dir === 'string' ? [{ dir: options.dir, weight: 1 }] : options.dir;
   const total = sets.reduce((sum, { weight }) => sum + weight, 0);
   const epochs = options.epochs ?? 1;
-  const reader = callNative((native) => {
-    const open = (taken: number[]) =>
-      native.DatasetReader.open(
-        JSON.stringify({
-          sets: sets.map(({ dir, weight }) => ({ dir, weight: weight / total })),
-          split: options.split ?? 'train',
-          batchSize: options.batchSize,
-          seed: options.seed ?? 0,
-          shuffle: options.shuffle ?? true,
-          startEpoch: options.epoch ?? 0,
-          epochs: Number.isFinite(epochs) ? epochs : null,
-          dropLast: options.dropLast ?? false,
-          rank: options.rank ?? 0,
-          world: options.world ?? 1,
-          verify: options.verify ?? true,
-          boundaryLoss: options.boundaryLoss ?? false,
-          maskedPositions: options.maskedPositions ?? false,
-          prefetch: options.prefetch ?? 4,
-          taken,
-        }),
-      );
-    return open(options.cursor?.taken ?? []);
+  const request = JSON.stringify({
+    sets: sets.map(({ dir, weight }) => ({ dir, weight: weight / total })),
+    split: options.split ?? 'train',
+    batchSize: options.batchSize,
+    seed: options.seed ?? 0,
+    shuffle: options.shuffle ?? true,
+    startEpoch: options.epoch ?? 0,
+    epochs: Number.isFinite(epochs) ? epochs : null,
+    dropLast: options.dropLast ?? false,
+    rank: options.rank ?? 0,
+    world: options.world ?? 1,
+    verify: options.verify ?? true,
+    boundaryLoss: options.boundaryLoss ?? false,
+    maskedPositions: options.maskedPositions ?? false,
+    cuSeqlens: options.cuSeqlens ?? false,
+    prefetch: options.prefetch ?? 4,
+    taken: options.cursor?.taken ?? [],
   });
-  for (;;) {
-    if (options.signal?.aborted) throw new MillraceError('cancelled', 'reading batches was cancelled');
-    const next = callNative(() => reader.ready()) ?? (await reader.next().catch(rethrow));
-    if (!next) return;
-    const { rows, epoch, taken, columns } = next;
-    const batch = { rows, epoch, cursor: { taken }, shapes: {} } as unknown as Batch;
-    for (const { name, shape, data } of columns) {
-      const key = name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
-      (batch as unknown as Record<string, Int32Array>)[key] = data;
-      batch.shapes[key] = shape;
+  const reader = callNative((native) => native.DatasetReader.open(request));
+  try {
+    for (;;) {
+      if (options.signal?.aborted) throw new MillraceError('cancelled', 'reading batches was cancelled');
+      const next = callNative(() => reader.ready()) ?? (await reader.next().catch(rethrow));
+      if (!next) return;
+      yield toBatch(next);
     }
-    yield batch;
+  } finally {
+    reader.close();
   }
+}
+
+/** The names that Hugging Face gives model inputs, in camel case. */
+function toBatch({ rows, epoch, taken, columns }: DatasetBatch): Batch {
+  const batch = { rows, epoch, cursor: { taken }, shapes: {} } as unknown as Batch;
+  for (const { name, shape, data } of columns) {
+    const key = name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+    (batch as unknown as Record<string, Int32Array>)[key] = data;
+    batch.shapes[key] = shape;
+  }
+  return batch;
 }
 
 function rethrow(error: unknown): never {

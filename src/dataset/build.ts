@@ -28,6 +28,8 @@ export interface BuildDatasetOptions extends CorpusOptions, Watch {
   threads?: number | undefined;
   /** Records that may be refused (they go to rejects.jsonl) before the build stops. Default 0. */
   maxRejects?: number | undefined;
+  /** Write each shard as Parquet too, beside the Arrow file. Default false. */
+  parquet?: boolean | undefined;
   /** Bytes of text that become one shard. Default 32 MiB. */
   partitionBytes?: number | undefined;
 }
@@ -77,6 +79,7 @@ async function toRequest(options: BuildDatasetOptions): Promise<string> {
     out: resolve(options.out),
     threads: options.threads ?? availableParallelism(),
     maxRejects: options.maxRejects ?? 0,
+    parquet: options.parquet ?? false,
   });
 }
 

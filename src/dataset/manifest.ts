@@ -28,7 +28,7 @@ export interface Plan {
   seqLen: number;
   seed: number;
   split: [train: number, validation: number, test: number];
-  fields: { names: string[] };
+  fields: { names: string[]; nested?: boolean };
   clean: Record<string, unknown>;
   vocabulary: { size: number; sha256: string; special: Special };
   partitionBytes: number;
@@ -58,7 +58,14 @@ export interface Split {
   cutDocuments: number;
   /** Pairs whose second text comes from elsewhere, or that were swapped. */
   randomPairs: number;
-  shards: { file: string; rows: number; bytes: number; sha256: string }[];
+  /** `parquet`, where it was asked for: the file of the same name that ends in `.parquet`. */
+  shards: {
+    file: string;
+    rows: number;
+    bytes: number;
+    sha256: string;
+    parquet?: { bytes: number; sha256: string };
+  }[];
 }
 
 /** Throws `input` where the folder holds no dataset, `corrupt` where the manifest can't be read. */

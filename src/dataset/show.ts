@@ -1,6 +1,7 @@
 /** A dataset folder in, its figures and a few rows as text out. */
 import { batches } from './batches.ts';
 import { type Manifest, readDatasetManifest, type Split } from './manifest.ts';
+import { type Decode, renderRow } from './render.ts';
 
 export interface ShowOptions {
   dir: string;
@@ -13,53 +14,39 @@ export interface ShowOptions {
 export async function showDataset(options: ShowOptions): Promise<{ data: object; text: string }> {
   const manifest = await readDatasetManifest(options.dir);
   const decode = await decoder(options.vocab);
-  const rows: { tokens: string; [column: string]: unknown }[] = [];
+  const rows: string[] = [];
   const wanted = options.rows ?? 3;
   if (wanted > 0) {
-    const reader = batches({ dir: options.dir, split: options.split, batchSize: wanted, shuffle: false });
+    const reader = batches({ dir: options.dir, split: options.split, batchSize: wanted, shuffle: false, prefetch: 1 });
     for await (const batch of reader) {
-      const width = batch.shapes.inputIds?.[1] ?? 0;
-      for (let row = 0; row < batch.rows; row++) {
-        const at = (array: Int32Array | undefined) => array?.subarray(row * width, (row + 1) * width);
-        const segments = at(batch.segmentIds);
-        rows.push({ tokens: decode(pieces(at(batch.inputIds)!, segments)) });
-      }
+      for (let row = 0; row < batch.rows; row++) rows.push(renderRow(manifest, batch, row, decode));
       break;
     }
   }
-  const shown = rows.map(({ tokens }, i) => `row ${i}: ${tokens}`).join('\n');
+  const shown = rows.map((row, i) => `row ${i}: ${row}`).join('\n');
   return { data: { ...manifest, rows }, text: `${summary(manifest)}${shown ? `\n\n${shown}` : ''}` };
 }
 
-/** The ids of each document in a row, padding left out. */
-function pieces(ids: Int32Array, segments: Int32Array | undefined): number[][] {
-  const all: number[][] = [];
-  ids.forEach((id, t) => {
-    const segment = segments?.[t] ?? 1;
-    if (segment === 0) return;
-    all[segment - 1] ??= [];
-    all[segment - 1]!.push(id);
-  });
-  return all;
-}
-
-async function decoder(vocab: string | undefined): Promise<(pieces: number[][]) => string> {
-  if (!vocab) return (all) => all.map((ids) => ids.join(' ')).join(' | ');
+async function decoder(vocab: string | undefined): Promise<Decode> {
+  if (!vocab) return (ids) => ids.join(' ');
   const { Tokenizer } = await import('../tokenizer/tokenizer.ts');
   const tokenizer = await Tokenizer.load(vocab);
-  return (all) => all.map((ids) => tokenizer.decode(ids, { skipSpecialTokens: false })).join(' | ');
+  return (ids) => tokenizer.decode(ids, { skipSpecialTokens: false });
 }
 
 export function summary(manifest: Manifest): string {
   const { task, seqLen, vocabulary } = manifest.plan;
+  const { documents, textBytes, tokens, rejected, filtered, copies } = manifest.statistics;
   const lines = [
     `${task.kind}, rows of ${seqLen} tokens, vocabulary of ${vocabulary.size}`,
-    `${manifest.statistics.documents} documents, ${manifest.statistics.textBytes} bytes, ${manifest.statistics.tokens} tokens, ${manifest.statistics.rejected} rejected`,
+    `${documents} documents, ${textBytes} bytes, ${tokens} tokens; ${rejected} records refused, ${filtered} filtered out, ${copies} copies`,
   ];
   for (const split of manifest.splits) {
     const padding = (100 * split.padding) / Math.max(1, split.tokens + split.padding);
+    const random = (100 * split.randomPairs) / Math.max(1, split.rows);
+    const pairs = task.kind === 'pair' ? `, ${random.toFixed(1)} % ${task.order ? 'swapped' : 'random'}` : '';
     lines.push(
-      `${split.name}: ${split.documents} documents, ${split.rows} rows, ${split.tokens} tokens, ${padding.toFixed(3)} % padding, ${split.shards.length} shards`,
+      `${split.name}: ${split.documents} documents, ${split.rows} rows, ${split.tokens} tokens, ${padding.toFixed(3)} % padding${pairs}, ${split.cutDocuments} documents cut, ${split.shards.length} shards`,
     );
   }
   return lines.join('\n');

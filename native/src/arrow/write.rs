@@ -14,7 +14,7 @@ use crate::corpus::open::{Fingerprint, hex};
 use crate::error::{Error, Result};
 
 /// Hashes what passes through.
-struct Hashed<W> {
+pub struct Hashed<W> {
     inner: W,
     hash: Sha256,
     bytes: u64,
@@ -32,22 +32,29 @@ impl<W: Write> Write for Hashed<W> {
     }
 }
 
-/// Writes a file next to `path`, syncs it, and renames it to `path`.
+/// Writes an Arrow IPC file.
 pub fn write_file(path: &Path, schema: &Schema, batches: &[RecordBatch]) -> Result<Fingerprint> {
+    let arrow = |error: ArrowError| match error {
+        ArrowError::IoError(_, error) => Error::io(path, error),
+        other => Error::internal(format!("{}: {other}", path.display())),
+    };
+    write_whole(path, |sink| {
+        let options = IpcWriteOptions::try_new(64, false, MetadataVersion::V5).map_err(arrow)?;
+        let mut writer = FileWriter::try_new_with_options(sink, schema, options).map_err(arrow)?;
+        batches.iter().try_for_each(|batch| writer.write(batch)).map_err(arrow)?;
+        writer.into_inner().map_err(arrow)
+    })
+}
+
+/// A file under its temporary name, hashed as it is written.
+pub type Sink = Hashed<BufWriter<File>>;
+
+/// Writes a file next to `path`, syncs it, and renames it to `path`; `write` hands the sink back when all is written.
+pub fn write_whole(path: &Path, write: impl FnOnce(Sink) -> Result<Sink>) -> Result<Fingerprint> {
     let temporary = path.with_extension("tmp");
     let io = |error: io::Error| Error::io(&temporary, error);
-    let arrow = |error: ArrowError| match error {
-        ArrowError::IoError(_, error) => Error::io(&temporary, error),
-        other => Error::internal(format!("{}: {other}", temporary.display())),
-    };
     let file = File::create(&temporary).map_err(io)?;
-    let sink = Hashed { inner: BufWriter::with_capacity(1 << 16, file), hash: Sha256::new(), bytes: 0 };
-    let options = IpcWriteOptions::try_new(64, false, MetadataVersion::V5).map_err(arrow)?;
-    let mut writer = FileWriter::try_new_with_options(sink, schema, options).map_err(arrow)?;
-    for batch in batches {
-        writer.write(batch).map_err(arrow)?;
-    }
-    let sink = writer.into_inner().map_err(arrow)?;
+    let sink = write(Hashed { inner: BufWriter::with_capacity(1 << 16, file), hash: Sha256::new(), bytes: 0 })?;
     let print = Fingerprint { bytes: sink.bytes, sha256: hex(&sink.hash.finalize()) };
     let file = sink.inner.into_inner().map_err(|error| io(error.into_error()))?;
     file.sync_data().map_err(io)?;

@@ -105,6 +105,12 @@ impl DatasetReader {
         self.inner.rows as f64
     }
 
+    /// Ends the thread that reads ahead.
+    #[napi]
+    pub fn close(&self) {
+        self.inner.close();
+    }
+
     /// The next batch if it is ready, else null.
     #[napi]
     pub fn ready(&self) -> Result<Option<DatasetBatch>> {

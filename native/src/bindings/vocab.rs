@@ -143,7 +143,13 @@ impl WordCounter {
                     .map_err(|_| Error::config(format!("{path}: there is no format {format}")))?;
                 Ok(Source { path, format })
             });
-            count_records(&read(&inner), sources.collect::<Result<_>>()?, &Fields { names: fields }, threads, &progress)
+            count_records(
+                &read(&inner),
+                sources.collect::<Result<_>>()?,
+                &Fields { names: fields, nested: false },
+                threads,
+                &progress,
+            )
         })
     }
 

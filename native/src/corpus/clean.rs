@@ -36,6 +36,11 @@ impl Clean {
         Ok(())
     }
 
+    /// Are documents compared with one another?
+    pub fn compares(&self) -> bool {
+        self.dedup || self.near_dedup.is_some()
+    }
+
     /// Is there nothing to do with a document's text?
     pub fn idle(&self) -> bool {
         let Self {

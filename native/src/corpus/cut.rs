@@ -35,8 +35,8 @@ pub struct Block {
     pub last: bool,
     pub spans: Vec<Span>,
     pub bytes: Vec<u8>,
-    /// Bytes of text and of columns.
-    pub size: u64,
+    /// Bytes of the files, as they lie on disk, that were read for it.
+    pub read: u64,
 }
 
 pub struct Cutter {
@@ -52,6 +52,8 @@ pub struct Cutter {
     index: usize,
     /// Bytes handed out of the present partition.
     filled: u64,
+    /// Bytes read, of which the blocks so far have told.
+    told: u64,
     pub fingerprints: Vec<Fingerprint>,
 }
 
@@ -67,6 +69,7 @@ impl Cutter {
             partition: 0,
             index: 0,
             filled: 0,
+            told: 0,
             fingerprints: Vec::new(),
         }
     }
@@ -128,7 +131,8 @@ impl Cutter {
                 self.current = Some((input, line));
                 continue;
             };
-            if end > start {
+            // An empty file is a document too: an empty one, to be refused by name.
+            if end > start || (format == Format::File && ended) {
                 let lines =
                     if format == Format::File { 0 } else { memchr_iter(b'\n', &bytes[start..end]).count() as u64 };
                 spans.push(Span { source, line, bytes: start..end, table: None });
@@ -150,10 +154,13 @@ impl Cutter {
     }
 
     fn number(&mut self, spans: Vec<Span>, bytes: Vec<u8>, rows_size: usize) -> Block {
-        let size = (bytes.len() + rows_size) as u64;
-        self.filled += size;
+        self.filled += (bytes.len() + rows_size) as u64;
         let last = self.filled >= self.partition_bytes;
-        let block = Block { partition: self.partition, index: self.index, last, spans, bytes, size };
+        let ended: u64 = self.fingerprints.iter().map(|print| print.bytes).sum();
+        let now = ended + self.current.as_ref().map_or(0, |(input, _)| input.position());
+        let read = now.saturating_sub(self.told);
+        self.told = now;
+        let block = Block { partition: self.partition, index: self.index, last, spans, bytes, read };
         if last {
             (self.partition, self.index, self.filled) = (self.partition + 1, 0, 0);
         } else {

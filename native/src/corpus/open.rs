@@ -58,6 +58,15 @@ impl Input {
         Ok(Self { path: path.to_owned(), stream })
     }
 
+    /// Bytes read of the file as it lies on disk.
+    pub fn position(&self) -> u64 {
+        match &self.stream {
+            Stream::Plain(raw) => raw.bytes,
+            Stream::Gzip(decoder) => decoder.get_ref().get_ref().bytes,
+            Stream::Zstd(decoder) => decoder.get_ref().get_ref().bytes,
+        }
+    }
+
     /// Appends up to `limit` bytes to `out`; fewer only at the end of the file.
     pub fn append(&mut self, out: &mut Vec<u8>, limit: usize) -> Result<usize> {
         let reader: &mut dyn Read = match &mut self.stream {

@@ -23,6 +23,9 @@ pub struct Reject {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fields {
     pub names: Vec<String>,
+    /// Lists and objects are taken too, as they are written (conversations).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nested: bool,
 }
 
 /// Calls `each` with the fields of every record of a block, in order; `reject` with those that lack one or can't be read.
@@ -37,7 +40,7 @@ pub fn read(
     for span in &block.spans {
         let source = &sources[span.source];
         if let Some(batch) = &span.table {
-            rows(span, source, batch, &paths, &mut each, &mut reject)?;
+            rows(span, source, batch, (&paths, fields.nested), &mut each, &mut reject)?;
             continue;
         }
         let bytes = &block.bytes[span.bytes.clone()];
@@ -68,6 +71,9 @@ pub fn read(
                     let mut found = Vec::with_capacity(values.len());
                     for (value, name) in values.into_iter().zip(&fields.names) {
                         match value {
+                            Some(Value::Raw(raw)) if !fields.nested && raw.starts_with(['{', '[']) => {
+                                return refuse(line, format!("the field \"{name}\" is a list or an object, not text"));
+                            }
                             Some(value) => found.push(value.into_text()),
                             None => return refuse(line, format!("the field \"{name}\" is missing")),
                         }
@@ -130,7 +136,7 @@ fn rows(
     span: &Span,
     source: &Source,
     batch: &RecordBatch,
-    paths: &[json::Path],
+    (paths, nested): (&[json::Path], bool),
     each: &mut impl FnMut(&Span, u64, &[Cow<'_, str>]) -> Result<()>,
     reject: &mut impl FnMut(Reject) -> Result<()>,
 ) -> Result<()> {
@@ -149,7 +155,7 @@ fn rows(
         let mut wrong = None;
         found.clear();
         for (column, path) in columns.iter().zip(paths) {
-            match table::cell(column, row) {
+            match table::cell(column, row, nested) {
                 Ok(Some(text)) => found.push(text),
                 Ok(None) => wrong = Some(format!("the column {} is null", path.join("."))),
                 Err(reason) => return Err(Error::input(format!("{}: {}: {reason}", source.path, path.join(".")))),

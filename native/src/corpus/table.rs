@@ -8,6 +8,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader};
 use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::Value;
 
 use super::Format;
 use crate::error::{Error, Result};
@@ -51,8 +52,8 @@ pub fn column(batch: &RecordBatch, path: &[String]) -> Option<ArrayRef> {
     Some(found)
 }
 
-/// A cell as text: None where it is null, an error where a column of this type can't be text.
-pub fn cell(column: &ArrayRef, row: usize) -> std::result::Result<Option<Cow<'_, str>>, String> {
+/// A cell as text: None where it is null, an error where a column of this type can't be text. Lists and structs are JSON.
+pub fn cell(column: &ArrayRef, row: usize, nested: bool) -> std::result::Result<Option<Cow<'_, str>>, String> {
     use arrow_array::types::{
         Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
     };
@@ -77,6 +78,26 @@ pub fn cell(column: &ArrayRef, row: usize) -> std::result::Result<Option<Cow<'_,
         DataType::UInt16 => number!(UInt16Type),
         DataType::UInt32 => number!(UInt32Type),
         DataType::UInt64 => number!(UInt64Type),
+        DataType::List(_) | DataType::LargeList(_) | DataType::Struct(_) if nested => {
+            Cow::Owned(json(column, row)?.to_string())
+        }
         other => return Err(format!("a column of {other} is not text")),
     }))
+}
+
+/// A cell as JSON; strings stay strings, everything else is as `cell` writes it.
+fn json(column: &ArrayRef, row: usize) -> std::result::Result<Value, String> {
+    if column.is_null(row) {
+        return Ok(Value::Null);
+    }
+    let list = |values: ArrayRef| (0..values.len()).map(|i| json(&values, i)).collect::<std::result::Result<_, _>>();
+    match column.data_type() {
+        DataType::List(_) => list(column.as_list::<i32>().value(row)).map(Value::Array),
+        DataType::LargeList(_) => list(column.as_list::<i64>().value(row)).map(Value::Array),
+        DataType::Struct(fields) => {
+            let columns = fields.iter().zip(column.as_struct().columns());
+            columns.map(|(field, column)| Ok((field.name().clone(), json(column, row)?))).collect()
+        }
+        _ => Ok(cell(column, row, false)?.map_or(Value::Null, |text| Value::String(text.into_owned()))),
+    }
 }

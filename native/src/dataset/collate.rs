@@ -41,6 +41,8 @@ pub struct Choice {
     pub boundary_loss: bool,
     /// Masked rows: `masked_positions` and `masked_labels` instead of `labels`.
     pub positions: bool,
+    /// Causal: `cu_seqlens` too.
+    pub cu_seqlens: bool,
 }
 
 /// Makes batches of the rows of one kind of dataset.
@@ -51,6 +53,7 @@ pub struct Batcher {
     pub seed: u64,
     pub boundary_loss: bool,
     pub positions: bool,
+    pub cu_seqlens: bool,
     masker: Option<mask::Masker>,
 }
 
@@ -72,6 +75,7 @@ impl Batcher {
             seed: choice.seed,
             boundary_loss: choice.boundary_loss,
             positions: choice.positions,
+            cu_seqlens: choice.cu_seqlens,
             masker: masking.map(|masking| mask::Masker::new(masking, &plan.vocabulary)).transpose()?,
         })
     }

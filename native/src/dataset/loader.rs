@@ -37,6 +37,8 @@ pub struct Options {
     pub boundary_loss: bool,
     /// Masked rows: give the masked places, rather than a target a token.
     pub masked_positions: bool,
+    /// Causal rows: give `cu_seqlens` too.
+    pub cu_seqlens: bool,
     /// Batches made ahead.
     pub prefetch: usize,
     /// Rows taken of each set so far, by all readers together; empty at the start.
@@ -170,15 +172,21 @@ impl Loader {
             sets.push(set);
         }
         let manifest = first.ok_or_else(|| Error::config("no dataset was named"))?;
-        let first = |set: &Set| options.start_epoch * set.rows();
-        let taken: Vec<u64> =
-            if options.taken.is_empty() { sets.iter().map(first).collect() } else { options.taken.clone() };
+        let pass = sets.iter().map(Set::rows).sum();
+        let taken = if options.taken.is_empty() {
+            apportion(options.start_epoch.saturating_mul(pass), &options.sets)
+        } else {
+            options.taken.clone()
+        };
         if taken.len() != sets.len() {
             return Err(Error::config(format!("the cursor is of {} datasets, these are {}", taken.len(), sets.len())));
         }
-        let pass = sets.iter().map(Set::rows).sum();
-        let choice =
-            Choice { seed: options.seed, boundary_loss: options.boundary_loss, positions: options.masked_positions };
+        let choice = Choice {
+            seed: options.seed,
+            boundary_loss: options.boundary_loss,
+            positions: options.masked_positions,
+            cu_seqlens: options.cu_seqlens,
+        };
         let batcher = Batcher::new(&manifest, choice)?;
         Ok(Self { options, sets, open: Vec::new(), batcher, taken, pass })
     }
@@ -196,15 +204,19 @@ impl Loader {
         let epoch = start / self.pass;
         // A round gives every reader a batch; the last one is cut off where the last epoch ends.
         let end = epochs.map_or(u64::MAX, |epochs| epochs.saturating_add(start_epoch).saturating_mul(self.pass));
-        let round_end = start.saturating_add((batch_size as u64).saturating_mul(world)).min(end);
-        for position in start..round_end {
+        let round_end = start.saturating_add((batch_size as u64).saturating_mul(world));
+        for position in start..round_end.min(end) {
             let set = self.furthest_behind(position);
             if (position - start) % world == rank {
-                keys.push(self.sets[set].row(&self.options, self.taken[set], &mut self.open)?);
+                let mut key = self.sets[set].row(&self.options, self.taken[set], &mut self.open)?;
+                // Row 7 of one set has other random numbers than row 7 of another.
+                key.number += (set as u64) << 48;
+                keys.push(key);
             }
             self.taken[set] += 1;
         }
-        if keys.is_empty() || (self.options.drop_last && keys.len() < batch_size) {
+        // All readers drop the same round, so that they make the same number of batches.
+        if keys.is_empty() || (self.options.drop_last && round_end > end) {
             return Ok(None);
         }
         let columns = self.batcher.collate(&self.open, &keys)?;
@@ -216,6 +228,17 @@ impl Loader {
         let behind = |set: usize| self.sets[set].weight * due - self.taken[set] as f64;
         (1..self.sets.len()).fold(0, |best, set| if behind(set) > behind(best) { set } else { best })
     }
+}
+
+/// `total` rows by weight: the whole parts, and the rest to the largest remainders.
+fn apportion(total: u64, sets: &[SetOptions]) -> Vec<u64> {
+    let shares: Vec<f64> = sets.iter().map(|set| set.weight * total as f64).collect();
+    let mut taken: Vec<u64> = shares.iter().map(|share| *share as u64).collect();
+    let mut order: Vec<usize> = (0..sets.len()).collect();
+    order.sort_by(|&a, &b| shares[b].fract().total_cmp(&shares[a].fract()));
+    let missing = total.saturating_sub(taken.iter().sum());
+    order.into_iter().take(missing as usize).for_each(|set| taken[set] += 1);
+    taken
 }
 
 fn check(options: &Options) -> Result<()> {
@@ -247,7 +270,8 @@ fn same(first: &Manifest, other: &Manifest, dir: &Path) -> Result<()> {
 
 /// A loader on a thread of its own, a few batches ahead.
 pub struct Prefetch {
-    batches: Mutex<Receiver<Result<Batch>>>,
+    /// None once closed.
+    batches: Mutex<Option<Receiver<Result<Batch>>>>,
     pub rows: u64,
 }
 
@@ -274,18 +298,27 @@ impl Prefetch {
             .name("millrace-batches".into())
             .spawn(work)
             .map_err(|error| Error::environment(format!("a thread can't be started: {error}")))?;
-        Ok(Arc::new(Self { batches: Mutex::new(receiver), rows }))
+        Ok(Arc::new(Self { batches: Mutex::new(Some(receiver)), rows }))
     }
 
     /// Waits for the next batch.
     pub fn next(&self) -> Result<Option<Batch>> {
         let batches = self.batches.lock().map_err(|_| Error::internal("a reader thread died"))?;
+        let Some(batches) = batches.as_ref() else { return Ok(None) };
         batches.recv().map_or(Ok(None), |batch| batch.map(Some))
     }
 
     /// The next batch if it is ready.
     pub fn ready(&self) -> Result<Option<Batch>> {
         let Ok(batches) = self.batches.try_lock() else { return Ok(None) };
+        let Some(batches) = batches.as_ref() else { return Ok(None) };
         batches.try_recv().map_or(Ok(None), |batch| batch.map(Some))
+    }
+
+    /// Ends the thread; there are no batches any more.
+    pub fn close(&self) {
+        if let Ok(mut batches) = self.batches.try_lock() {
+            *batches = None;
+        }
     }
 }

@@ -49,6 +49,22 @@ pub struct Shard {
     pub rows: u64,
     #[serde(flatten)]
     pub print: Fingerprint,
+    /// The same rows as Parquet, where that was asked for: `file` with the extension `.parquet`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parquet: Option<Fingerprint>,
+}
+
+impl Shard {
+    /// The files and what they must be: the Arrow file first.
+    pub fn files(&self) -> impl Iterator<Item = (String, &Fingerprint)> {
+        let parquet = self.parquet.as_ref().map(|print| (self.file.replace(".arrow", ".parquet"), print));
+        std::iter::once((self.file.clone(), &self.print)).chain(parquet)
+    }
+
+    /// The same shard under another name, its extension left out.
+    pub fn named(&self, name: &str) -> Self {
+        Self { file: format!("{name}.arrow"), ..self.clone() }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,17 +101,17 @@ impl Manifest {
         })
     }
 
-    /// Reads every shard and compares its hash. Progress counts bytes.
+    /// Reads every file and compares its hash. Progress counts bytes.
     pub fn verify(&self, dir: &Path, progress: &Progress) -> Result<()> {
-        let shards = || self.splits.iter().flat_map(|split| &split.shards);
-        progress.start(shards().map(|shard| shard.print.bytes).sum());
+        let files = || self.splits.iter().flat_map(|split| &split.shards).flat_map(Shard::files);
+        progress.start(files().map(|(_, print)| print.bytes).sum());
         if self.plan.hash()? != self.plan_sha256 {
             return Err(Error::corrupt(format!("{}: the plan was changed", dir.join(NAME).display())));
         }
-        for shard in shards() {
+        for (file, print) in files() {
             progress.check()?;
-            Mapped::open(&dir.join(&shard.file))?.verify(shard.print.bytes, &shard.print.sha256)?;
-            progress.add(shard.print.bytes);
+            Mapped::open(&dir.join(file))?.verify(print.bytes, &print.sha256)?;
+            progress.add(print.bytes);
         }
         Ok(())
     }

@@ -68,6 +68,13 @@ impl Plan {
         if self.seq_len < 8 {
             return Err(Error::config(format!("seqLen {} is too short", self.seq_len)).with_hint("use 8 or more"));
         }
+        if matches!(self.task, Task::Mlm(_) | Task::Pair(_)) && self.seq_len > usize::from(u16::MAX) {
+            return Err(Error::config(format!(
+                "seqLen {}: masked rows have at most {} tokens",
+                self.seq_len,
+                u16::MAX
+            )));
+        }
         let total: f64 = self.split.iter().sum();
         if self.split.iter().any(|share| !(0.0..=1.0).contains(share)) || (total - 1.0).abs() > 1e-6 {
             return Err(Error::config(format!("the split {:?} does not add up to 1", self.split)));

@@ -41,6 +41,8 @@ pub struct Request {
     pub out: PathBuf,
     pub threads: usize,
     pub max_rejects: u64,
+    /// Write each shard as Parquet too.
+    pub parquet: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -220,7 +222,7 @@ const MOST_CLASSES: usize = 10_000;
 
 /// The values of the class field, numbers by size and names by code point.
 fn find_classes(sources: &[Source], field: Option<&String>) -> Result<Vec<String>> {
-    let fields = Fields { names: field.into_iter().cloned().collect() };
+    let fields = Fields { names: field.into_iter().cloned().collect(), nested: false };
     let mut found = BTreeSet::new();
     let mut cutter = Cutter::new(sources.to_vec(), u64::MAX);
     let mut spare = Vec::new();
@@ -280,6 +282,7 @@ impl Request {
         };
         let names = if self.fields.is_empty() { self.task.fields(first.format)? } else { self.fields };
         self.task.check_fields(&names)?;
+        let nested = matches!(self.task, TaskRequest::Chat { .. });
         let task = self.task.resolve(&vocabulary.special, self.seq_len, &self.sources, &names)?;
         let plan = Plan {
             version: VERSION,
@@ -287,14 +290,14 @@ impl Request {
             seq_len: self.seq_len,
             seed: self.seed,
             split: self.split,
-            fields: Fields { names },
+            fields: Fields { names, nested },
             clean: self.clean,
             vocabulary,
             partition_bytes: self.partition_bytes,
         };
         plan.check()?;
-        let options =
-            Options { out: self.out, sources: self.sources, threads: self.threads, max_rejects: self.max_rejects };
+        let Request { out, sources, threads, max_rejects, parquet, .. } = self;
+        let options = Options { out, sources, threads, max_rejects, parquet };
         Ok(Resolved { plan, options, tokenizer })
     }
 }

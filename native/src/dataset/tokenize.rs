@@ -51,6 +51,17 @@ pub struct Tokenized {
     pub counts: TextCounts,
 }
 
+impl Tokenized {
+    /// Appends what comes after it in the input.
+    pub fn append(&mut self, next: Self) {
+        self.counts += &next.counts;
+        self.rejects.extend(next.rejects);
+        for (all, docs) in self.splits.iter_mut().zip(next.splits) {
+            if all.is_empty() { *all = docs } else { all.append(&docs) }
+        }
+    }
+}
+
 /// `copies` says for each document of the block, in order, whether to leave it out as a copy; None keeps all.
 pub fn tokenize(
     plan: &Plan,

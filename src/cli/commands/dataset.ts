@@ -23,12 +23,25 @@ interface BuildFlags {
   targetLen?: number;
   class: string[];
   pair?: boolean;
+  bos?: boolean;
+  /** False where --no-eos was given. */
+  eos: boolean;
+  prefix?: string;
+  suffix?: string;
+  density?: number;
+  meanLength?: number;
+  start?: 'bos' | 'pad' | 'eos';
   nfc?: boolean;
   whitespace?: boolean;
   dedup?: boolean;
   nearDedup?: number;
   minChars?: number;
   maxChars?: number;
+  minLetters?: number;
+  maxDigits?: number;
+  maxSymbols?: number;
+  parquet?: boolean;
+  partitionBytes?: number;
   seed: number;
   threads?: number;
   format?: Format;
@@ -58,10 +71,24 @@ const define: Define = (command) => {
     .option('--target-len <n>', 'seq2seq: tokens of a target', integer({ min: 2 }))
     .option('--class <name>', 'classify: a class; repeatable, in the order of their numbers', collect, [])
     .option('--pair', 'classify: two texts a row')
+    .option('--bos', 'causal, chat: the begin token before each document')
+    .option('--no-eos', 'causal, chat: no end token after each document')
+    .option('--prefix <text>', 'chat: before each message, {role} filled in')
+    .option('--suffix <text>', 'chat: after each message')
+    .option('--density <share>', 'span: share of the tokens hidden', number({ min: 0, max: 1 }))
+    .option('--mean-length <n>', 'span: tokens of a hidden span on average', number({ min: 1 }))
+    .option('--start <role>', "seq2seq: the decoder's first token: bos, pad or eos")
     .option('--nfc', 'clean: Unicode normalisation form C')
     .option('--whitespace', 'clean: squeeze white space, drop control characters')
     .option('--min-chars <n>', 'clean: leave out shorter documents', integer({ min: 0 }))
     .option('--max-chars <n>', 'clean: leave out longer documents', integer({ min: 1 }))
+    .option('--min-letters <share>', 'clean: letters among the characters at least', number({ min: 0, max: 1 }))
+    .option('--max-digits <share>', 'clean: digits at most', number({ min: 0, max: 1 }))
+    .option(
+      '--max-symbols <share>',
+      'clean: characters at most that are no letters, digits or space',
+      number({ min: 0, max: 1 }),
+    )
     .option('--dedup', 'clean: leave out exact copies')
     .option('--near-dedup <similarity>', 'clean: leave out near copies (0.8, say)', number({ min: 0, max: 1 }))
     .option('--split <shares>', 'train,validation[,test]', '0.98,0.02')
@@ -75,6 +102,8 @@ const define: Define = (command) => {
       [],
     )
     .option('--max-rejects <n>', 'records that may be refused before the build stops', integer({ min: 0 }), 0)
+    .option('--partition-bytes <n>', 'bytes of text that become one shard (32 MiB)', integer({ min: 1 }))
+    .option('--parquet', 'write each shard as Parquet too')
     .option('--dry-run', 'print the plan and the files, write nothing')
     .action(
       action(async (call, files: string[], flags: BuildFlags) => {
@@ -138,38 +167,43 @@ function task(flags: BuildFlags): TaskOptions {
   const masked = ['masking', 'wholeWord', 'ngram', 'probability', 'maxPredictions'] as const;
   const paired = [...masked, 'dupeFactor', 'shortProbability', 'sentences'] as const;
   const own: Record<TaskOptions['kind'], readonly (keyof BuildFlags)[]> = {
-    causal: ['pack'],
+    causal: ['pack', 'bos', 'eos'],
     mlm: ['pack', ...masked],
     nsp: paired,
     sop: paired,
-    span: ['masking'],
-    seq2seq: ['targetLen'],
+    span: ['masking', 'density', 'meanLength'],
+    seq2seq: ['targetLen', 'start'],
     classify: ['class', 'pair'],
-    chat: ['pack'],
+    chat: ['pack', 'bos', 'eos', 'prefix', 'suffix'],
   };
   const all = new Set(Object.values(own).flat());
-  const given = [...all].filter((flag) => flags[flag] !== undefined && flags[flag] !== false && !isEmpty(flags[flag]));
+  const given = [...all].filter((flag) => isGiven(flag, flags[flag]));
   const strange = given.find((flag) => !own[kind].includes(flag));
   if (strange) {
-    const option = `--${strange.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    const option = `--${strange === 'eos' ? 'no-' : ''}${strange.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     throw new MillraceError('usage', `${option} has no meaning for the task ${kind}`);
   }
   if (flags.pack) choice(flags.pack, ['best-fit', 'concat', 'none'], '--pack');
   if (flags.masking) choice(flags.masking, ['dynamic', 'static'], '--masking');
+  if (flags.start) choice(flags.start, ['bos', 'pad', 'eos'], '--start');
   if (flags.sentences) choice(flags.sentences, ['text', 'lines'], '--sentences');
   const picked = Object.fromEntries(given.map((flag) => [flag === 'class' ? 'classes' : flag, flags[flag]]));
   return { kind, ...picked } as TaskOptions;
 }
 
-const isEmpty = (value: unknown) => Array.isArray(value) && value.length === 0;
+function isGiven(flag: keyof BuildFlags, value: unknown): boolean {
+  if (flag === 'eos') return value === false;
+  return value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0);
+}
 
 function choice<T extends string>(value: string, known: readonly T[], option: string): T {
   if ((known as readonly string[]).includes(value)) return value as T;
   throw new MillraceError('usage', `${option} ${value}: not one of ${known.join(', ')}`);
 }
 
-function clean({ nfc, whitespace, minChars, maxChars, dedup, nearDedup }: BuildFlags) {
-  return { nfc, whitespace, minChars, maxChars, dedup, nearDedup };
+function clean(flags: BuildFlags) {
+  const { nfc, whitespace, minChars, maxChars, minLetters, maxDigits, maxSymbols, dedup, nearDedup } = flags;
+  return { nfc, whitespace, minChars, maxChars, minLetters, maxDigits, maxSymbols, dedup, nearDedup };
 }
 
 function shares(text: string): { train: number; validation: number; test: number } {

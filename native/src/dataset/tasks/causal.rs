@@ -104,6 +104,8 @@ fn concatenated(plan: &Plan, docs: TokenDocs, place: Place, targets: bool) -> Re
 
 /// input_ids, labels (shifted: the target of position t is token t + 1; -100 where there is none), position_ids
 /// (from 0 in each document), segment_ids (1, 2, ... in a row; 0 is padding): each [rows, seqLen].
+/// cu_seqlens [documents + 1], where wanted: 0 and the ends of the documents in the batch seen as one run of rows * seqLen
+/// tokens, as FlashAttention takes them; padding counts as one more document of its row.
 pub fn collate(batcher: &Batcher, shards: &[Shard], keys: &[RowKey], chat: bool) -> Result<Vec<Column>> {
     let length = batcher.seq_len;
     let size = keys.len() * length;
@@ -111,6 +113,7 @@ pub fn collate(batcher: &Batcher, shards: &[Shard], keys: &[RowKey], chat: bool)
     let mut labels = vec![IGNORED; size];
     let mut positions = vec![0; size];
     let mut segments = vec![0; size];
+    let mut cuts = vec![0];
     // Concatenated rows have one token more, which is a target only.
     let mut row = vec![0; length + 1];
     for (i, key) in keys.iter().enumerate() {
@@ -133,13 +136,127 @@ pub fn collate(batcher: &Batcher, shards: &[Shard], keys: &[RowKey], chat: bool)
                 }
             }
             start = end;
+            cuts.push((at + end.min(length)) as i32);
+        }
+        if start < length {
+            cuts.push((at + length) as i32);
         }
     }
     let shape = || vec![keys.len() as u32, length as u32];
-    Ok(vec![
+    let mut columns = vec![
         Column::new("input_ids", shape(), ids),
         Column::new("labels", shape(), labels),
         Column::new("position_ids", shape(), positions),
         Column::new("segment_ids", shape(), segments),
-    ])
+    ];
+    if batcher.cu_seqlens {
+        // A document that begins with the token shared with the next row has no tokens of its own here.
+        cuts.dedup();
+        columns.push(Column::new("cu_seqlens", vec![cuts.len() as u32], cuts));
+    }
+    Ok(columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Int32Type, UInt16Type};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::corpus::clean::Clean;
+    use crate::corpus::records::Fields;
+    use crate::dataset::plan::{Task, VERSION, Vocabulary};
+    use crate::dataset::special::Special;
+
+    fn plan(pack: Pack, seq_len: usize) -> Plan {
+        Plan {
+            version: VERSION,
+            task: Task::Causal(Causal { pack, bos: None, eos: None }),
+            seq_len,
+            seed: 5,
+            split: [1.0, 0.0, 0.0],
+            fields: Fields::default(),
+            clean: Clean::default(),
+            vocabulary: Vocabulary { size: 60_000, sha256: String::new(), special: Special::default() },
+            partition_bytes: 1 << 20,
+        }
+    }
+
+    /// The pieces of all rows: the ids of each.
+    fn stored(assembled: &Assembled, rows: &mut Vec<Vec<Vec<u32>>>) {
+        let Some(batch) = &assembled.rows else { return };
+        let ids = batch.column_by_name("input_ids").unwrap().as_fixed_size_list();
+        let lengths = batch.column_by_name("lengths").unwrap().as_list::<i32>();
+        for row in 0..batch.num_rows() {
+            let ids = ids.value(row);
+            let mut ids = ids.as_primitive::<UInt16Type>().values().iter().map(|&id| u32::from(id));
+            let lengths = lengths.value(row);
+            let lengths = lengths.as_primitive::<Int32Type>().values().iter();
+            rows.push(lengths.map(|&n| ids.by_ref().take(n as usize).collect()).collect());
+        }
+    }
+
+    /// Two partitions and the tail of what both leave over, as `build` makes them.
+    fn rows(plan: &Plan, parts: [TokenDocs; 2]) -> Vec<Vec<Vec<u32>>> {
+        let Task::Causal(task) = &plan.task else { panic!() };
+        let (mut all, mut tail) = (Vec::new(), TokenDocs::default());
+        for (partition, docs) in parts.into_iter().enumerate() {
+            let place = Place { partition: partition as u64, last: false };
+            let assembled = assemble(plan, task.pack, docs, place, false).unwrap();
+            stored(&assembled, &mut all);
+            tail.append(&assembled.carry);
+        }
+        stored(&assemble(plan, task.pack, tail, Place { partition: 2, last: true }, false).unwrap(), &mut all);
+        all
+    }
+
+    /// Documents of these lengths, every token another number.
+    fn docs(lengths: &[usize], first: u32) -> TokenDocs {
+        let mut docs = TokenDocs::default();
+        for &length in lengths {
+            let next = first + docs.ids.len() as u32;
+            docs.ids.extend(next..next + length as u32);
+            docs.ends.push(docs.ids.len());
+        }
+        docs
+    }
+
+    proptest! {
+        #[test]
+        fn every_token_once_and_no_document_cut_that_fits(
+            a in prop::collection::vec(1usize..90, 0..60),
+            b in prop::collection::vec(1usize..90, 0..60),
+            whole: bool,
+        ) {
+            let pack = if whole { Pack::BestFit } else { Pack::None };
+            let plan = plan(pack, 32);
+            let parts = [docs(&a, 0), docs(&b, 10_000)];
+            let wanted: Vec<Vec<u32>> = parts.iter().flat_map(|part| {
+                (0..part.len()).flat_map(|doc| part.doc(doc).chunks(32).map(<[u32]>::to_vec).collect::<Vec<_>>())
+            }).collect();
+            let rows = rows(&plan, parts);
+            prop_assert!(rows.iter().all(|row| row.iter().map(Vec::len).sum::<usize>() <= 32));
+            let mut found: Vec<Vec<u32>> = rows.concat();
+            let mut wanted = wanted;
+            found.sort_unstable();
+            wanted.sort_unstable();
+            prop_assert_eq!(found, wanted);
+        }
+
+        /// However rows and partitions cut the stream: every token but the first of a document is predicted once from those before it.
+        #[test]
+        fn concatenated_rows_predict_every_token_once(
+            a in prop::collection::vec(1usize..90, 0..60),
+            b in prop::collection::vec(1usize..90, 0..60),
+        ) {
+            let parts = [docs(&a, 0), docs(&b, 10_000)];
+            let wanted: Vec<u32> =
+                parts.iter().flat_map(|part| (0..part.len()).flat_map(|doc| part.doc(doc)[1..].to_vec())).collect();
+            let rows = rows(&plan(Pack::Concat, 32), parts);
+            let mut found: Vec<u32> = rows.iter().flatten().flat_map(|piece| piece[1..].to_vec()).collect();
+            found.sort_unstable();
+            prop_assert_eq!(found, wanted);
+        }
+    }
 }
