@@ -129,7 +129,7 @@ impl Request {
             }
             let results: Result<Vec<T>> = blocks.par_iter().map(&work).collect();
             results?.into_iter().try_for_each(&mut take)?;
-            progress.add(blocks.iter().map(|block| block.size).sum());
+            progress.add(blocks.iter().map(|block| block.read).sum());
         }
     }
 
@@ -139,7 +139,7 @@ impl Request {
         mut each: impl FnMut(u64, Option<&[&str]>),
         mut reject: impl FnMut(Reject),
     ) -> Result<()> {
-        let fields = Fields { names: self.fields.clone() };
+        let fields = Fields { names: self.fields.clone(), nested: false };
         records::read(
             block,
             &self.sources,
