@@ -2,7 +2,7 @@
  * A model in, a folder that transformers loads out, versions 4 and 5 alike: config.json, model.safetensors,
  * generation_config.json, and with a tokenizer tokenizer.json, tokenizer_config.json and special_tokens_map.json.
  */
-import { copyFile, open, stat, writeFile } from 'node:fs/promises';
+import { copyFile, open, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../errors.ts';
 import type { ModelConfig } from '../model/index.ts';
@@ -27,7 +27,9 @@ export async function writeDescription(pretrained: Pretrained, folder: string): 
   await writeJson(join(folder, 'config.json'), config);
   if (pretrained.model.decodeProgram)
     await writeJson(join(folder, 'generation_config.json'), generationConfig(roles, config));
-  if (tokenizer && pretrained.tokenizer) await writeTokenizer(pretrained, tokenizer, folder);
+  if (tokenizer && pretrained.tokenizer) {
+    await writeTokenizer(pretrained, { tokenizer, folder, end: roles.eos?.[0] });
+  }
   if (pretrained.chatTemplate) await writeFile(join(folder, 'chat_template.jinja'), pretrained.chatTemplate);
 }
 
@@ -51,9 +53,15 @@ function generationConfig(roles: TokenRoles, config: Record<string, unknown>): o
 }
 
 /** What transformers wants to know about tokenizer.json, which is copied as it is. */
-async function writeTokenizer({ config, tokenizer: path }: Pretrained, tokenizer: Tokenizer, folder: string) {
+async function writeTokenizer(
+  { config, tokenizer: path }: Pretrained,
+  { tokenizer, folder, end }: { tokenizer: Tokenizer; folder: string; end: number | undefined },
+) {
   const file = (await stat(path!)).isDirectory() ? join(path!, 'tokenizer.json') : path!;
-  await copyFile(file, join(folder, 'tokenizer.json'));
+  if (config.family === 'marian' || config.family === 'transformer') {
+    const json = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+    await writeJson(join(folder, 'tokenizer.json'), withEnd(json, tokenizer, end));
+  } else await copyFile(file, join(folder, 'tokenizer.json'));
   const names = {
     bos: 'bos_token',
     eos: 'eos_token',
@@ -83,6 +91,22 @@ async function writeTokenizer({ config, tokenizer: path }: Pretrained, tokenizer
       ]),
     ),
   });
+}
+
+/** Encoders have seen the end token behind each text; a tokenizer that doesn't add it by itself is told to. */
+function withEnd(json: Record<string, unknown>, tokenizer: Tokenizer, end: number | undefined) {
+  const token = end === undefined ? undefined : tokenizer.idToToken(end);
+  if (token === undefined || tokenizer.ids('a', { addSpecialTokens: true }).at(-1) === end) return json;
+  const piece = (id: 'A' | 'B') => ({ Sequence: { id, type_id: 0 } });
+  const last = { SpecialToken: { id: token, type_id: 0 } };
+  const template = {
+    type: 'TemplateProcessing',
+    single: [piece('A'), last],
+    pair: [piece('A'), piece('B'), last],
+    special_tokens: { [token]: { id: token, ids: [end], tokens: [token] } },
+  };
+  const before = json.post_processor ?? undefined;
+  return { ...json, post_processor: before ? { type: 'Sequence', processors: [before, template] } : template };
 }
 
 function places(config: ModelConfig): number {

@@ -18,7 +18,7 @@ import { type TrainResult, trainPrograms } from '../train/trainer.ts';
 import { classifyTask } from './classify.ts';
 import { instructTask } from './instruct.ts';
 import type { FinetuneRecipe } from './recipe.ts';
-import { type Task, type TaskContext, trainable } from './task.ts';
+import { type Task, type TaskContext, trainable, withDropout } from './task.ts';
 import { translateTask } from './translate.ts';
 
 export interface FinetuneOptions extends Watch {
@@ -60,14 +60,16 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneResult
     const context = contextOf(pretrained) ?? 512;
     const limit = Math.min(context, recipe.max_length ?? context);
     const task = await TASKS[recipe.task]({ recipe, pretrained, tokenizer, limit });
-    const model = buildModel(task.config);
-    const learns = trainable(recipe);
+    const config = withDropout(task.config, recipe);
+    const model = buildModel(config);
+    const stored = new Set(pretrained.model.parameters.map(({ name }) => name));
+    const learns = trainable(recipe, (name) => stored.has(name));
     const parameters = model.parameters.map(({ frozen: _, ...parameter }) => ({
       ...parameter,
       ...((parameter.buffer || (learns && !learns(parameter.name))) && { frozen: true as const }),
     }));
     const files = {
-      'config.json': `${JSON.stringify(configJson(task, pretrained), null, 2)}\n`,
+      'config.json': `${JSON.stringify(configJson({ ...task, config }, pretrained), null, 2)}\n`,
       'tokenizer.json': await readFile(await tokenizerFile(pretrained), 'utf8'),
       ...task.files,
     };
@@ -92,7 +94,7 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneResult
       threads,
       maxSteps: options.maxSteps,
       files,
-      identity: { task: recipe.task, model: task.config, data: recipe.data, rows: recipe.training.batch_size },
+      identity: { task: recipe.task, model: config, data: recipe.data, rows: recipe.training.batch_size },
       onEvent: options.onEvent,
       onProgress: options.onProgress,
       signal: options.signal,

@@ -38,6 +38,7 @@ export const finetuneSchema = loopSchema.extend({
       dropout: z.number().min(0).lt(1).default(0),
     })
     .prefault({}),
+  dropout: z.number().min(0).lt(1).optional().describe("in place of the checkpoint's own dropout, wherever it drops"),
   lambda: z
     .number()
     .min(0)

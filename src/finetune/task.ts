@@ -31,10 +31,28 @@ export interface Task {
 /** The class heads of our families. */
 export const isHead = (name: string): boolean => /^(classifier|score)\./.test(name);
 
-/** Which parameters learn. */
-export function trainable({ update }: FinetuneRecipe): ((name: string) => boolean) | undefined {
+/** Which parameters learn. What the checkpoint does not have (`stored`) was never learnt, so it learns with the head. */
+export function trainable(
+  { update }: FinetuneRecipe,
+  stored: (name: string) => boolean,
+): ((name: string) => boolean) | undefined {
   if (update === 'all') return undefined;
-  return update === 'head' ? isHead : (name) => isAdapter(name) || isHead(name);
+  return (name) => isHead(name) || !stored(name) || (update === 'lora' && isAdapter(name));
+}
+
+/** Keys of each family's config that say how much is dropped. */
+const DROPOUT: Record<ModelConfig['family'], string[]> = {
+  llama: ['attention_dropout'],
+  gpt: ['embd_pdrop', 'attn_pdrop', 'resid_pdrop'],
+  bert: ['hidden_dropout_prob', 'attention_probs_dropout_prob'],
+  marian: ['dropout', 'attention_dropout'],
+  transformer: ['dropout', 'attention_dropout'],
+};
+
+/** The config with the recipe's dropout, where it has one. */
+export function withDropout(config: ModelConfig, { dropout }: FinetuneRecipe): ModelConfig {
+  if (dropout === undefined) return config;
+  return { ...config, ...Object.fromEntries(DROPOUT[config.family].map((key) => [key, dropout])) };
 }
 
 /** The config with the thin matrices of LoRA, where the recipe wants them. */

@@ -5,6 +5,7 @@ import test from 'ava';
 import { exportModel } from '../../src/export/export.ts';
 import type { ModelConfig } from '../../src/model/index.ts';
 import { openPretrained } from '../../src/pretrained/open.ts';
+import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { Safetensors } from '../../src/train/safetensors.ts';
 import { bert, llama, scratch, tinyModel, tinyVocab } from '../support/tiny.ts';
 
@@ -78,6 +79,26 @@ test('the tokenizer comes along, and the folder continues text by itself', async
   ]);
   t.is((await json(out, 'special_tokens_map.json')).eos_token, '<|endoftext|>');
   t.is((await json(out, 'generation_config.json')).eos_token_id, 0);
+});
+
+test('the tokenizer of an exported encoder-decoder ends sources as in training', async (t) => {
+  const vocab = await tinyVocab();
+  const translator = {
+    family: 'transformer',
+    vocab_size: 300,
+    d_model: 32,
+    encoder_layers: 1,
+    decoder_layers: 1,
+    heads: 4,
+  };
+  const checkpoint = await tinyModel({ ...translator, start: 0, eos: 0 } as ModelConfig);
+  const [out, again] = [join(await scratch(), 'out'), join(await scratch(), 'out')];
+  await exportModel({ checkpoint, vocab, out });
+  const [before, after] = [await Tokenizer.load(vocab), await Tokenizer.load(out)];
+  t.deepEqual([...after.ids('the mill')], [...before.ids('the mill'), 0]);
+  // And not twice.
+  await exportModel({ checkpoint: out, out: again });
+  t.deepEqual([...(await Tokenizer.load(again)).ids('the mill')], [...after.ids('the mill')]);
 });
 
 test('names of older folders are understood: gamma and beta, no prefix, heads tied elsewhere', async (t) => {

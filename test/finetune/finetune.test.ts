@@ -69,6 +69,18 @@ test('BERT, the whole model and the head alone', async (t) => {
   t.deepEqual(changed(before, await tensors(join(alone.checkpoint, 'model.safetensors'))), []);
 });
 
+test("a pooler that the checkpoint does not have learns with the head; dropout is the recipe's", async (t) => {
+  const checkpoint = await tinyModel({ ...bert, head: 'maskedlm' });
+  const before = await tensors(join(checkpoint, 'model.safetensors'));
+  const data = { train: await labelled() };
+  const head = await recipe({ checkpoint, task: 'classify', data, update: 'head', dropout: 0.25 });
+  const { trained, checkpoint: after } = await finetune({ recipe: head, threads: 1, maxSteps: 3 });
+  t.is(trained, 2 * 32 + 2 + 32 * 32 + 32);
+  t.deepEqual(changed(before, await tensors(join(after, 'model.safetensors'))), []);
+  const config = JSON.parse(await readFile(join(head.out, 'config.json'), 'utf8')) as Record<string, number>;
+  t.deepEqual([config.hidden_dropout_prob, config.attention_probs_dropout_prob], [0.25, 0.25]);
+});
+
 test('BERT on pairs with LoRA: the frozen weights stay, the run opens merged', async (t) => {
   const checkpoint = await tinyModel(bert);
   const before = await tensors(join(checkpoint, 'model.safetensors'));

@@ -61,20 +61,20 @@ impl Generator {
         let ones = vec![1; self.rows.len()];
         while !self.ended() {
             if let Some(tokens) = &self.pending {
+                decoder.make_room();
                 decoder.read(tokens, &ones)?;
             }
             let chosen = self.choose(decoder)?;
-            for ((row, new), &token) in self.rows.iter_mut().zip(&mut new).zip(&chosen) {
+            let full = decoder.lengths().iter().map(|&length| length >= decoder.capacity());
+            for (((row, new), &token), full) in self.rows.iter_mut().zip(&mut new).zip(&chosen).zip(full) {
                 if row.ended {
                     continue;
                 }
                 new.push(token as u32);
                 row.history.push(token as u32);
                 row.new += 1;
-                row.ended = self.settings.end.contains(&(token as u32)) || row.new >= self.settings.max_new_tokens;
-            }
-            if decoder.lengths().iter().any(|&length| length >= decoder.capacity()) {
-                self.rows.iter_mut().for_each(|row| row.ended = true);
+                let enough = row.new >= self.settings.max_new_tokens;
+                row.ended = full || enough || self.settings.end.contains(&(token as u32));
             }
             self.pending = Some(chosen);
             if start.elapsed() >= budget {

@@ -111,6 +111,12 @@ impl Decoder {
         self.spec.capacity
     }
 
+    /// Gives up the last token of full rows, so that the others can go on beside them.
+    pub fn make_room(&mut self) {
+        let capacity = self.spec.capacity;
+        self.lengths.iter_mut().filter(|length| **length >= capacity).for_each(|length| *length = capacity - 1);
+    }
+
     /// Forgets all that was read and makes room for `rows` rows; the buffers stay where their number is as before.
     pub fn start(&mut self, rows: usize) -> Result<()> {
         if rows == 0 {
