@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'failed'
   | 'internal';
 
+/** An error with a code to act on and a remedy; anything else that is thrown is a defect. */
 export class MillraceError extends Error {
   override readonly name = 'MillraceError';
   readonly code: ErrorCode;

@@ -31,7 +31,11 @@ export {
   type Parameter,
   type Program,
 } from './model/index.ts';
+export { pipelineStatus, type RunPipelineOptions, runPipeline } from './pipeline/api.ts';
+export type { Verdict } from './pipeline/plan.ts';
+export type { RunEvent, RunResult } from './pipeline/run.ts';
 export type { Progress, Watch } from './progress.ts';
+export { type ReportOptions, writeReport } from './report/write.ts';
 export { Encoding, type OffsetUnit } from './tokenizer/encoding.ts';
 export {
   type AddedToken,
@@ -47,7 +51,7 @@ export {
 export { type TrainedVocab, type TrainVocabOptions, trainVocab } from './tokenizer/train.ts';
 export { type DeviceReport, probeDevices } from './train/device.ts';
 export type { Evaluation } from './train/evaluate.ts';
-export { evaluateRun } from './train/evaluate_run.ts';
+export { type EvaluateRunOptions, evaluateRun } from './train/evaluate_run.ts';
 export type { TrainEvent } from './train/events.ts';
 export { planTraining, type TrainPlan } from './train/plan.ts';
 export { type Recipe, recipeSchema } from './train/recipe.ts';

@@ -75,7 +75,10 @@ _millrace "$@"
 function fish(verbs: Node[]): string {
   const quote = (text: string) => `'${text.replaceAll("'", "\\'")}'`;
   const lines = verbs.flatMap((verb) => {
-    const here = `__fish_seen_subcommand_from ${verb.name}`;
+    // `vocab train` has seen the word `train` too.
+    const parents = verbs.filter(({ commands }) => commands.some(({ name }) => name === verb.name));
+    const not = parents.map(({ name }) => `; and not __fish_seen_subcommand_from ${name}`).join('');
+    const here = `__fish_seen_subcommand_from ${verb.name}${not}`;
     const options = (list: string[], condition: string) =>
       list.filter((o) => o.startsWith('--')).map((o) => `complete -c millrace -n ${quote(condition)} -l ${o.slice(2)}`);
     return [

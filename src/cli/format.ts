@@ -1,7 +1,8 @@
 /** Numbers in, text for people out. */
 
-/** 1,234,567; below 100 with up to 2 decimals. */
+/** 1,234,567; below 100 with up to 2 decimals, or 1.2e-5. */
 export function count(value: number): string {
+  if (value !== 0 && Math.abs(value) < 0.005) return value.toExponential(1);
   return value.toLocaleString('en-GB', { maximumFractionDigits: Math.abs(value) < 100 ? 2 : 0 });
 }
 

@@ -47,12 +47,26 @@ function next(pipeline: Pipeline, { dir, stages }: RunResult): string[] {
   const overrides = source.overrides.filter((set) => !set.startsWith('out=')).map((set) => ` --set ${quote(set)}`);
   const there = `${quote(source.path)}${overrides.join('')}`;
   const all = [
-    train && prompt && `${self} sample ${quote(dir)} --prompt ${quote(prompt)}`,
+    use(pipeline, dir, prompt, self),
     vocab && `echo ${quote(prompt)} | ${self} encode ${quote(join(dir, vocab.stage))} --format tokens`,
     train && `${self} run ${there} --set out=${quote(`${dir}-2`)} --set stages.${train.stage}.training.seed=2`,
     `${self} run ${there} --dry-run`,
   ];
   return all.filter((line) => typeof line === 'string').slice(0, 3);
+}
+
+/** The verb that the last model of the pipeline is for. */
+function use({ steps }: Pipeline, dir: string, prompt: string, self: string): string | undefined {
+  const last = steps.findLast(({ stage }) => stage.kind === 'finetune' || stage.kind === 'train');
+  const train = steps.findLast(({ stage }) => stage.kind === 'train');
+  if (!last) return undefined;
+  const at = quote(last.name === 'train' ? dir : join(dir, last.name));
+  if (last.config.task === 'classify') return `echo 'this movie is great' | ${self} classify ${at}`;
+  const { family, head } = (train?.config.model ?? {}) as { family?: string; head?: string };
+  if (family === 'bert') return `echo 'Call me [MASK].' | ${self} fill ${at}`;
+  if (family === 'marian' || family === 'transformer' || last.config.task === 'translate')
+    return `echo ${quote(prompt)} | ${self} translate ${at}`;
+  return head === 'classify' ? undefined : `${self} sample ${at} --prompt ${quote(prompt)}`;
 }
 
 /** How this program was called: through npx, by its name on the PATH, or as a file of Node's. */

@@ -24,6 +24,7 @@ export interface CleanOptions {
   nearDedup?: number | undefined;
 }
 
+/** What `cleanCorpus` takes. */
 export interface CleanCorpusOptions extends CorpusOptions, Watch {
   clean: CleanOptions;
   /** The JSONL file to write; its folder must be there. */
@@ -33,6 +34,7 @@ export interface CleanCorpusOptions extends CorpusOptions, Watch {
   maxRejects?: number | undefined;
 }
 
+/** What came in, what was left, and why the rest was not. */
 export interface Cleaned {
   documents: number;
   kept: number;

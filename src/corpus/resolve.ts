@@ -5,6 +5,7 @@ import { findFiles } from './files.ts';
 import { type Format, formatOf } from './format.ts';
 import { type CorpusFile, type CorpusManifest, readManifest } from './manifest.ts';
 
+/** How a user names a corpus. */
 export interface CorpusOptions {
   /** Paths and globs; or one corpus manifest (`*.yaml`). */
   files: string[];
@@ -14,6 +15,7 @@ export interface CorpusOptions {
   field?: string | string[] | undefined;
 }
 
+/** Files to read and how to read them. */
 export interface Corpus {
   manifest?: CorpusManifest;
   /** `sha256` is known where a manifest was read. */

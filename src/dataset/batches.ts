@@ -3,6 +3,7 @@ import type { DatasetBatch } from '#native';
 import { MillraceError } from '../errors.ts';
 import { callNative, fromNative } from '../native.ts';
 
+/** What `batches` takes. */
 export interface BatchesOptions {
   /** One dataset folder, or several to blend by weight (weights are scaled to add up to 1). */
   dir: string | { dir: string; weight: number }[];

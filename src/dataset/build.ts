@@ -9,6 +9,7 @@ import type { Watch } from '../progress.ts';
 import type { Manifest, Plan } from './manifest.ts';
 import { type Pack, type TaskOptions, taskRequest } from './task.ts';
 
+/** What `buildDataset` takes. */
 export interface BuildDatasetOptions extends CorpusOptions, Watch {
   /** Folder of the vocabulary (with tokenizer.json), or the tokenizer.json itself. */
   vocab: string;

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../errors.ts';
 
+/** What manifest.json of a dataset says: what it was made of, how, and what each shard must hash to. */
 export interface Manifest {
   format: 'millrace-dataset';
   /** Version of the program that wrote it. */

@@ -11,7 +11,9 @@ export interface ShowOptions {
   vocab?: string | undefined;
 }
 
-export async function showDataset(options: ShowOptions): Promise<{ data: object; text: string }> {
+export async function showDataset(
+  options: ShowOptions,
+): Promise<{ data: Manifest & { rows: string[] }; text: string }> {
   const manifest = await readDatasetManifest(options.dir);
   const decode = await decoder(options.vocab);
   const rows: string[] = [];

@@ -16,6 +16,7 @@ export interface MaskingOptions {
   ngram?: number | undefined;
 }
 
+/** Pairs of sentences (BERT, ALBERT), masked as well. */
 export interface PairOptions extends MaskingOptions {
   /** Share of documents whose pairs are shorter than a row. Default 0.1. */
   shortProbability?: number | undefined;
@@ -25,6 +26,7 @@ export interface PairOptions extends MaskingOptions {
   sentences?: 'text' | 'lines' | undefined;
 }
 
+/** What the rows are for, with the options that this task has. */
 export type TaskOptions =
   | {
       kind: 'causal';

@@ -18,6 +18,7 @@ const WRITERS: Record<ExportFormat, (pretrained: Pretrained, folder: string) => 
   gguf: (pretrained, folder) => writeGgufFile(pretrained, join(folder, GGUF)),
 };
 
+/** What `exportModel` takes. */
 export interface ExportOptions extends Watch {
   /** A run, a checkpoint or a Hugging Face folder. */
   checkpoint: string;
@@ -31,6 +32,7 @@ export interface ExportOptions extends Watch {
   dryRun?: boolean | undefined;
 }
 
+/** Where the export lies, and its files. */
 export interface ExportResult {
   out: string;
   format: string;

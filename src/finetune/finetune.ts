@@ -21,6 +21,7 @@ import type { FinetuneRecipe } from './recipe.ts';
 import { type Task, type TaskContext, trainable, withDropout } from './task.ts';
 import { translateTask } from './translate.ts';
 
+/** What `finetune` takes. */
 export interface FinetuneOptions extends Watch {
   recipe: FinetuneRecipe;
   /** `auto`: go on from the newest checkpoint of `recipe.out`. */
@@ -30,6 +31,7 @@ export interface FinetuneOptions extends Watch {
   onEvent?: ((event: TrainEvent) => void) | undefined;
 }
 
+/** How training ended, what learnt, and the scores on examples kept back. */
 export interface FinetuneResult extends TrainResult {
   /** All, and those that learnt. */
   parameters: number;

@@ -4,6 +4,7 @@ import { loopSchema } from '../train/recipe.ts';
 
 const files = z.union([z.string().transform((file) => [file]), z.array(z.string()).min(1)]);
 
+/** Checks a fine-tuning recipe and fills in its defaults. */
 export const finetuneSchema = loopSchema.extend({
   checkpoint: z.string().describe('a run, a checkpoint or a Hugging Face folder'),
   vocab: z.string().optional().describe("the vocabulary's folder, where the checkpoint does not say"),
@@ -47,4 +48,5 @@ export const finetuneSchema = loopSchema.extend({
   chat_template: z.string().optional().describe('a Jinja file; else that of the checkpoint, else ChatML'),
   random_init: z.boolean().default(false).describe('leave the weights of the checkpoint out: a baseline'),
 });
+/** A fine-tuning recipe with every default filled in. */
 export type FinetuneRecipe = z.output<typeof finetuneSchema>;

@@ -14,10 +14,12 @@ export interface ReadTokens {
   target?: ArrayLike<number> | undefined;
 }
 
+/** What `attention` takes. */
 export interface AttentionOptions extends GeneratorOptions, AttentionChoice {
   rows: ReadTokens[];
 }
 
+/** Which layers and heads. */
 export interface AttentionChoice {
   /** Counted from 1; all by default. */
   layers?: number[] | undefined;
@@ -25,6 +27,7 @@ export interface AttentionChoice {
   heads?: number[] | undefined;
 }
 
+/** One kind of attention of one text: who looks, who is looked at, and how much. */
 export interface AttentionWeights {
   /** `self-attention`, or of encoder-decoders `encoder`, `decoder` and `decoder to source`. */
   name: string;

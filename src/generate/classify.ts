@@ -4,10 +4,12 @@ import type { Pretrained } from '../pretrained/open.ts';
 import { type EncodedText, type EncoderOptions, EncoderSession, softmax } from './encoder.ts';
 import { type GeneratorOptions, openWithTokenizer } from './open.ts';
 
+/** What `classify` takes. */
 export interface ClassifyOptions extends GeneratorOptions, EncoderOptions {
   texts: (string | readonly [string, string])[];
 }
 
+/** The class of a text, and the probability of each. */
 export interface ClassifiedText {
   label: string;
   /** By label. */

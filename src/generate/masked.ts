@@ -4,6 +4,7 @@ import { classifyTexts } from './classify.ts';
 import { type EncoderOptions, EncoderSession, softmax } from './encoder.ts';
 import { type GeneratorOptions, openWithTokenizer } from './open.ts';
 
+/** A token that may stand behind a [MASK]. */
 export interface Filling {
   /** Which [MASK] of the text, from 0. */
   mask: number;
@@ -56,6 +57,7 @@ export async function nextSentence(
   return found.map(({ probabilities }) => probabilities.next!);
 }
 
+/** What `embed` takes. */
 export interface EmbedOptions extends EncoderOptions {
   texts: string[];
   /** `mean` of the last layer over all tokens (default), or its first token, [CLS]. */

@@ -5,6 +5,7 @@ import type { Lengths, Sampling } from './decoder.ts';
 import { contextOf, type GeneratorOptions, loadDecoder, openWithTokenizer } from './open.ts';
 import { type Continuation, generateText } from './text.ts';
 
+/** What `sample` takes. */
 export interface SampleOptions extends GeneratorOptions, Sampling, Watch, Partial<Lengths> {
   /** One text, or several that are continued side by side; empty: the model begins. */
   prompt?: string | string[] | undefined;
@@ -16,6 +17,7 @@ export interface SampleOptions extends GeneratorOptions, Sampling, Watch, Partia
   onText?: ((text: string, row: number) => void) | undefined;
 }
 
+/** The continuations, and how fast they came. */
 export interface SampleResult {
   /** The first continuation, without its prompt. */
   text: string;

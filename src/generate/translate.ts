@@ -7,6 +7,7 @@ import { type BeamOptions, beamSearch } from './beam.ts';
 import type { Decoder } from './decoder.ts';
 import { contextOf, type GeneratorOptions, loadDecoder, openWithTokenizer } from './open.ts';
 
+/** What `translate` takes. */
 export interface TranslateOptions extends GeneratorOptions, TranslatorOptions {
   texts: string[];
 }
@@ -30,6 +31,7 @@ export async function translate(options: TranslateOptions): Promise<string[]> {
   return (await translations(options)).map(({ text }) => text);
 }
 
+/** A translation with the tokens on both sides. */
 export interface Translation {
   text: string;
   /** What the encoder has read, and the decoder, whose first token is the start token. */

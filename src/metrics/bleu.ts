@@ -4,6 +4,7 @@
  */
 import { MillraceError } from '../errors.ts';
 
+/** What `bleu` takes. */
 export interface BleuOptions {
   hypotheses: string[];
   /** One list of references for each hypothesis. */
@@ -13,6 +14,7 @@ export interface BleuOptions {
   lowercase?: boolean;
 }
 
+/** A corpus BLEU score with its parts. */
 export interface Bleu {
   /** 0 to 100. */
   score: number;
@@ -25,6 +27,7 @@ export interface Bleu {
 
 const ORDER = 4;
 
+/** Corpus BLEU of translations against their references (Papineni et al. 2002). */
 export function bleu({ hypotheses, references, tokenize = '13a', lowercase = false }: BleuOptions): Bleu {
   if (hypotheses.length !== references.length || references.some(({ length }) => length === 0)) {
     throw new MillraceError('input', `${hypotheses.length} translations and ${references.length} references`, {

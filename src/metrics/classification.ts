@@ -1,5 +1,6 @@
 /** Right and given classes in, accuracy, F1 and the confusion matrix out. */
 
+/** How well classes were found. */
 export interface Classification {
   items: number;
   accuracy: number;

@@ -30,6 +30,7 @@ export type { DropoutMask, Edge, EdgeType, LossTerm, Parameter, Program } from '
 export { familySchemas } from './schema.ts';
 export { type TransformerConfig, transformer } from './transformer.ts';
 
+/** The family of a model and the keys of its config.json. */
 export type ModelConfig = LlamaConfig | GptConfig | BertConfig | MarianConfig | TransformerConfig;
 
 /** The model of a config; `family` says which, all other keys are those of Hugging Face's config.json. */

@@ -50,6 +50,7 @@ export interface LogitsOptions extends ProgramOptions {
   at?: 'all' | 'last';
 }
 
+/** A model: its parameters, and the programs that it makes. */
 export interface Model<C = unknown> {
   family: string;
   config: C;

@@ -58,6 +58,7 @@ export interface DropoutMask {
   p: number;
 }
 
+/** One graph and the names, shapes and dtypes at its edge. */
 export interface Program {
   onnx: Uint8Array;
   /** Batch inputs, parameters and scales and dropout masks not counted. */

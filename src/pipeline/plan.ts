@@ -6,6 +6,7 @@ import type { Cause, Entry, State } from './state.ts';
 
 export type Status = 'fresh' | 'stale' | 'waiting';
 
+/** Whether a stage is fresh, and why not. */
 export interface Verdict {
   stage: string;
   kind: string;

@@ -27,16 +27,20 @@ export interface RunOptions extends Watch {
   onEvent?: ((event: RunEvent) => void) | undefined;
 }
 
+/** What a run tells on the way. */
 export type RunEvent =
   | { type: 'stage-start'; stage: string; reasons: string[] }
   | { type: 'stage-fresh'; stage: string }
   | { type: 'stage-end'; stage: string; seconds: number; summary: Summary; adopted: boolean }
   | { type: 'stage-event'; stage: string; event: { type: string } & Record<string, unknown> };
 
+/** Every stage, whether it ran, and what it left. */
 export interface RunResult {
   dir: string;
   stages: { stage: string; kind: string; ran: boolean; seconds: number; result: string; summary: Summary }[];
 }
+
+const GO_ON = 'run it again to go on from there';
 
 export async function runPipeline(pipeline: Pipeline, options: RunOptions = {}): Promise<RunResult> {
   const chosen = choose(pipeline, options);
@@ -46,8 +50,7 @@ export async function runPipeline(pipeline: Pipeline, options: RunOptions = {}):
     await writeWhole(join(pipeline.dir, 'pipeline.yaml'), resolved(pipeline));
     for (const step of pipeline.steps) {
       if (!chosen.has(step.name)) continue;
-      if (options.signal?.aborted)
-        throw new MillraceError('cancelled', 'the run was cancelled', { hint: 'run it again to go on' });
+      if (options.signal?.aborted) throw new MillraceError('cancelled', 'the run was cancelled', { hint: GO_ON });
       await bringUpToDate(step, { pipeline, state, options });
     }
     const stages = pipeline.steps.flatMap(({ name, stage }) => {
@@ -110,7 +113,7 @@ async function bringUpToDate(step: Step, { pipeline, state, options }: Context):
     if (!goesOn && step.stage.resumes) await clear(dir, step);
     const out = step.stage.resumes ? place(dir, step) : temporary(dir, step);
     await mkdir(out, { recursive: true });
-    summary = await step.stage.run({
+    const work = step.stage.run({
       name,
       config: step.config,
       inputs,
@@ -119,6 +122,10 @@ async function bringUpToDate(step: Step, { pipeline, state, options }: Context):
       signal: options.signal,
       onProgress: options.onProgress,
       onEvent: (event) => options.onEvent?.({ type: 'stage-event', stage: name, event }),
+    });
+    summary = await work.catch((cause: unknown) => {
+      if (!(cause instanceof MillraceError) || cause.code !== 'cancelled') throw cause;
+      throw new MillraceError('cancelled', `stage '${name}': ${cause.message}`, { hint: GO_ON, cause });
     });
     if (!step.stage.resumes) await publish(dir, step);
   }

@@ -32,8 +32,15 @@ export function spark(runs: RunData[]): string {
     text(LEFT - 6, HEIGHT - BOTTOM, minY.toFixed(2), 'end'),
     text(LEFT, HEIGHT - 8, 'step 0', 'start'),
     text(WIDTH - 8, HEIGHT - 8, `step ${maxX}`, 'end'),
+    ...(runs.length < 2 ? [] : runs.map(({ name }, i) => legend(name, i))),
   ];
   return `<svg xmlns="http://www.w3.org/2000/svg" class="spark" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="Loss by step: from ${maxY.toFixed(2)} to ${minY.toFixed(2)}">${body.join('')}</svg>`;
+}
+
+function legend(name: string, i: number): string {
+  const y = 20 + 18 * i;
+  const words = name.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  return `<path d="M${WIDTH - 200},${y - 4}h22" stroke="${COLORS[i % 5]}" stroke-width="3"/><text x="${WIDTH - 170}" y="${y}" font-size="12" fill="#6b7280" font-family="system-ui, sans-serif">${words}</text>`;
 }
 
 /** At most 400, evenly chosen. */

@@ -4,6 +4,7 @@ import type { NativeEncoding } from '#native';
 /** What offsets count: UTF-16 code units (as `string.slice` does), code points (as Python does) or bytes of UTF-8. */
 export type OffsetUnit = 'utf16' | 'code-points' | 'bytes';
 
+/** A text as tokens: ids, offsets, and which word each is of. */
 export class Encoding {
   /** The columns as the native side gave them. */
   readonly #columns: NativeEncoding;

@@ -19,6 +19,7 @@ export interface LoadOptions {
   lowercase?: boolean;
 }
 
+/** How long texts are cut. */
 export interface Truncation {
   /** Tokens at most, those of the template included. */
   maxLength: number;
@@ -30,6 +31,7 @@ export interface Truncation {
   direction?: 'left' | 'right';
 }
 
+/** How rows are made equally long. */
 export interface Padding {
   /** Pad to this many tokens; default: to the longest of the batch. */
   length?: number;
@@ -41,6 +43,7 @@ export interface Padding {
   direction?: 'left' | 'right';
 }
 
+/** How a text is encoded. */
 export interface EncodeOptions {
   /** Add the tokens of the template, such as [CLS] and [SEP]. Default true. */
   addSpecialTokens?: boolean;
@@ -56,6 +59,7 @@ export interface EncodeOptions {
   seed?: number;
 }
 
+/** How `encodeBatch` works. */
 export interface BatchOptions extends Watch {
   /** Default true. */
   addSpecialTokens?: boolean;
@@ -81,6 +85,7 @@ export interface SpecialTokens {
   mask?: number;
 }
 
+/** A token that is found before the text is cut. */
 export interface AddedToken {
   id: number;
   content: string;
@@ -98,6 +103,7 @@ export interface DecodeStream {
   finish(): string;
 }
 
+/** A vocabulary that is loaded: text to ids and back. */
 export class Tokenizer {
   readonly #native: NativeTokenizer;
   readonly specialTokens: Readonly<SpecialTokens>;

@@ -10,6 +10,7 @@ export const OBJECTIVES = ['likelihood-ratio', 'likelihood-gain', 'frequency'] a
 /** Which pair is merged next: f(ab) / (f(a) f(b)), f(ab) log(N f(ab) / (f(a) f(b))), or f(ab). */
 export type Objective = (typeof OBJECTIVES)[number];
 
+/** What `trainVocab` takes. */
 export interface TrainVocabOptions extends WordSources {
   kind: 'bpe' | 'wordpiece';
   /** A cap on all entries: special tokens, alphabet and merged tokens. Several sizes come from one run. */
@@ -35,6 +36,7 @@ export interface TrainVocabOptions extends WordSources {
   out: string;
 }
 
+/** Where the vocabulary lies, and figures about its training. */
 export interface TrainedVocab {
   /** Path of the tokenizer.json, of the largest size where there are several. */
   path: string;

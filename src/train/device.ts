@@ -6,6 +6,7 @@ import { Session } from './session.ts';
 /** `cpu`, `cuda`, `cuda:<n>` or `webgpu`. */
 export type Device = string;
 
+/** What came of trying a device. */
 export interface DeviceReport {
   device: Device;
   works: boolean;

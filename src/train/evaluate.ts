@@ -4,6 +4,7 @@ import type { Program } from '../model/program.ts';
 import type { Loaded, Session, TypedArray } from './session.ts';
 import type { BatchShape, TrainBatch } from './source.ts';
 
+/** Figures of a model on held-out rows. */
 export interface Evaluation {
   /** Mean over the items, in nats; the sum over the terms, weights included. */
   loss: number;

@@ -47,11 +47,19 @@ export async function evaluateModel(options: EvaluateModelOptions): Promise<Eval
   });
 }
 
+/** What `evaluateRun` takes. */
 export interface EvaluateRunOptions extends Omit<EvaluateModelOptions, 'model' | 'load' | 'isolate'> {
   /** Run folder: its newest whole checkpoint counts. */
   run: string;
 }
 
+/**
+ * Measures a run's newest whole checkpoint on held-out rows of a dataset.
+ *
+ * @throws `input` where the folder holds no run or the dataset no rows of the split, `corrupt` where no checkpoint is whole.
+ * @example
+ * const { loss, perplexity } = await evaluateRun({ run: 'runs/first', dataset: 'dataset', batchSize: 16 });
+ */
 export async function evaluateRun({ run, ...options }: EvaluateRunOptions): Promise<Evaluation> {
   const { model, checkpoint, isolate } = await loadRun(run);
   const load = (session: Session) => session.loadWeights(join(checkpoint, 'model.safetensors'));

@@ -84,6 +84,7 @@ export interface EndEvent {
   peakRssMb: number;
 }
 
+/** One line of metrics.jsonl. */
 export type TrainEvent =
   | StartEvent
   | StepEvent

@@ -5,6 +5,7 @@ import { modelConfig, programsOf } from './model.ts';
 import type { Recipe } from './recipe.ts';
 import type { BatchShape } from './source.ts';
 
+/** What a training would take: parameters, tokens, memory. */
 export interface TrainPlan {
   model: ModelConfig;
   parameters: number;
@@ -27,6 +28,12 @@ export interface Memory {
   total: number | undefined;
 }
 
+/**
+ * What a recipe would take, before anything is trained. Writes nothing.
+ *
+ * @example
+ * const { parameters, memory } = await planTraining({ recipe, dataset: 'dataset' });
+ */
 export async function planTraining({ recipe, dataset }: { recipe: Recipe; dataset: string }): Promise<TrainPlan> {
   return planFrom({ recipe, manifest: await readDatasetManifest(dataset) });
 }

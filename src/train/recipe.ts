@@ -77,10 +77,12 @@ export const modelSchema = z.discriminatedUnion('family', [
     .strict(),
 ]);
 
+/** Checks a training recipe and fills in its defaults. */
 export const recipeSchema = loopSchema.extend({
   model: modelSchema.describe('the family and the keys of its config.json; the dataset gives the sizes left out'),
   isolate: z.boolean().default(true).describe('packed documents of a row do not see each other'),
 });
+/** A training recipe with every default filled in. */
 export type Recipe = z.output<typeof recipeSchema>;
 
 /** A recipe in a file of its own, for `millrace train`. */

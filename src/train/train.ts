@@ -19,6 +19,7 @@ import { type SampleContext, type TrainResult, trainPrograms } from './trainer.t
 export { modelConfig, packedInputs } from './model.ts';
 export { type Recipe, recipeSchema } from './recipe.ts';
 
+/** What `train` takes. */
 export interface TrainOptions extends Watch {
   recipe: Recipe;
   /** Folder made by `buildDataset`. */

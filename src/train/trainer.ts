@@ -58,6 +58,7 @@ export interface TrainerOptions extends Watch {
   onEvent?: ((event: TrainEvent) => void) | undefined;
 }
 
+/** How training ended. */
 export interface TrainResult {
   step: number;
   /** Of the last update and the last validation. */

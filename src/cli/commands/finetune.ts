@@ -12,7 +12,7 @@ interface Options {
 
 const define: Define = (command) => {
   command
-    .argument('<recipe>', 'a YAML file; `millrace recipes list` shows those that come along')
+    .argument('<recipe>', 'a YAML file: checkpoint, task, data, update, optimizer, training, out')
     .option('--set <key=value>', 'override a key, such as update=lora (may be repeated)', collect, [])
     .option('--resume <how>', 'auto: go on from the newest checkpoint; or the path of one')
     .option('--threads <n>', 'worker threads', integer({ min: 1 }))

@@ -1,7 +1,9 @@
-/** A trained model and texts in, who looked at whom out: attention.json, which the report draws. */
+/** A trained model and texts in, who looked at whom out: attention.json, which the report draws, and a picture of each text. */
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeWhole } from '../../atomic.ts';
+import type { AttentionWeights } from '../../generate/attention.ts';
+import type { AttentionText } from '../../report/data.ts';
 import type { Stage } from '../stage.ts';
 
 const numbers = z.array(z.int().positive()).min(1).optional();
@@ -20,13 +22,14 @@ export const attention: Stage<typeof schema> = {
   about: 'writes down which tokens look at which',
   schema,
   needs: { train: { kinds: ['train', 'finetune'] } },
-  code: ['generate', 'pretrained', 'model', 'graph', 'native'],
+  code: ['report', 'generate', 'pretrained', 'model', 'graph', 'native'],
   versions: ['onnxruntime-node'],
   async run({ config: { texts, layers, heads }, inputs, out }) {
-    const [{ openWithTokenizer }, { attentionOf }, { readTexts }] = await Promise.all([
+    const [{ openWithTokenizer }, { attentionOf }, { readTexts }, { heatSvg }] = await Promise.all([
       import('../../generate/open.ts'),
       import('../../generate/attention.ts'),
       import('../../generate/read.ts'),
+      import('../../report/heat.ts'),
     ]);
     const opened = await openWithTokenizer({ checkpoint: inputs.train!.dir });
     try {
@@ -34,6 +37,7 @@ export const attention: Stage<typeof schema> = {
       // One thread: sums in another order would change the last digits, and with them the result's hash.
       const found = await attentionOf(opened, { rows, layers, heads, threads: 1 });
       const all = found.map((maps, i) => ({ title: rows[i]!.title, maps: maps.map(plain) }));
+      for (const [i, text] of all.entries()) await writeWhole(join(out, `text-${i + 1}.svg`), heatSvg(text));
       await writeWhole(join(out, 'attention.json'), `${JSON.stringify({ texts: all })}\n`);
       const drawn = found.flat().reduce((sum, map) => sum + map.heads.length, 0);
       return { texts: rows.map(({ title }) => title), maps: drawn };
@@ -44,7 +48,7 @@ export const attention: Stage<typeof schema> = {
 };
 
 /** Thousandths are as much as a picture shows. */
-function plain<M extends { heads: { weights: ArrayLike<number> }[] }>(map: M) {
-  const round = (weights: ArrayLike<number>) => Array.from(weights, (weight) => Math.round(1000 * weight) / 1000);
-  return { ...map, heads: map.heads.map((head) => ({ ...head, weights: round(head.weights) })) };
+function plain({ name, queries, keys, heads }: AttentionWeights): AttentionText['maps'][number] {
+  const round = (weights: Float32Array) => Array.from(weights, (weight) => Math.round(1000 * weight) / 1000);
+  return { name, queries, keys, heads: heads.map((head) => ({ ...head, weights: round(head.weights) })) };
 }

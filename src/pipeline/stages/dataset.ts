@@ -74,8 +74,7 @@ function taskOf(config: Config): TaskOptions {
 async function preview({ dir, vocab }: { dir: string; vocab: string }): Promise<string> {
   const { showDataset } = await import('../../dataset/show.ts');
   const { data } = await showDataset({ dir, vocab, split: 'train', rows: 4 });
-  const rows = (data as { rows: { tokens: string }[] }).rows.map(({ tokens }) => tokens);
-  return `${JSON.stringify({ rows }, undefined, 1)}\n`;
+  return `${JSON.stringify({ rows: data.rows }, undefined, 1)}\n`;
 }
 
 export const dataset: Stage<typeof schema> = {

@@ -10,6 +10,7 @@ import { finetuning } from './finetune.ts';
 import { kernel } from './kernel.ts';
 import { pairs } from './pairs.ts';
 import { report } from './report.ts';
+import { rotary } from './rotary.ts';
 import { sample } from './sample.ts';
 import { train } from './train.ts';
 import { vocab } from './vocab.ts';
@@ -27,5 +28,6 @@ export const stages = [
   attention,
   exporting,
   kernel,
+  rotary,
   report,
 ] as unknown as Stage[];
