@@ -2,7 +2,7 @@
 //! an arena for long ones that is emptied when it is full.
 
 use super::hash::{hash, mix};
-use crate::vocab::machine::{on_huge_pages, prefetch};
+use crate::vocab::machine::{copy_on_huge_pages, on_huge_pages, prefetch};
 
 /// A pre-token of up to 15 bytes, padded with zeros; its length is the top byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,43 +58,38 @@ fn tail(text: &[u8], start: usize) -> u128 {
     u128::from_le_bytes(chunk)
 }
 
-/// Up to five tokens of 21 bits: three in the first word, two and their number in the second.
+/// Up to four tokens of 21 bits; their number is the top byte of the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Packed(u64, u64);
+pub struct Packed([u32; 4]);
 
-const BITS: u32 = 21;
-const MASK: u64 = (1 << BITS) - 1;
+const MASK: u32 = (1 << 21) - 1;
 
 impl Packed {
     /// `None` where there are too many.
     pub fn new(ids: &[u32]) -> Option<Self> {
-        if ids.len() > 5 {
-            return None;
-        }
-        let mut words = [0, (ids.len() as u64) << (2 * BITS)];
-        for (i, id) in ids.iter().enumerate() {
-            words[i / 3] |= (u64::from(*id) & MASK) << (BITS * (i as u32 % 3));
-        }
-        Some(Self(words[0], words[1]))
+        let mut all = [0; 4];
+        all.get_mut(..ids.len())?.copy_from_slice(ids);
+        all[0] |= (ids.len() as u32) << 24;
+        Some(Self(all))
     }
 
     /// Stands for tokens that are too many; they are kept elsewhere.
-    pub const MANY: Self = Self(0, 7 << (2 * BITS));
+    pub const MANY: Self = Self([u32::MAX; 4]);
+
+    /// Four ids and how many of them count; `None` where they are kept elsewhere, or the slot is free.
+    #[inline(always)]
+    pub fn ids(self) -> Option<([u32; 4], usize)> {
+        let count = self.0[0] >> 24;
+        (1..=4).contains(&count).then(|| (self.0.map(|id| id & MASK), count as usize))
+    }
 
     /// Appends the ids; `false` where they are kept elsewhere.
     #[inline(always)]
     pub fn push(self, out: &mut Vec<u32>) -> bool {
-        let id = |word: u64, i: u32| ((word >> (BITS * i)) & MASK) as u32;
-        let (count, end) = ((self.1 >> (2 * BITS)) as usize, out.len());
-        // Three at once and back to the number there are: no branch to guess.
-        out.extend_from_slice(&[id(self.0, 0), id(self.0, 1), id(self.0, 2)]);
-        if count > 3 {
-            if self == Self::MANY {
-                out.truncate(end);
-                return false;
-            }
-            out.extend_from_slice(&[id(self.1, 0), id(self.1, 1)]);
-        }
+        let Some((ids, count)) = self.ids() else { return false };
+        // All at once and back to the number there are: no branch to guess.
+        let end = out.len();
+        out.extend_from_slice(&ids);
         out.truncate(end + count);
         true
     }
@@ -107,15 +102,21 @@ struct Slot {
     ids: Packed,
 }
 
-const FREE: Slot = Slot { key: Key { lo: 0, hi: 0 }, ids: Packed(0, 0) };
+const FREE: Slot = Slot { key: Key { lo: 0, hi: 0 }, ids: Packed([0; 4]) };
 
 /// Short pre-tokens to tokens, by open addressing. Doubles until it has `most` slots; full then, it starts afresh.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Table {
     slots: Vec<Slot>,
     shift: u32,
     held: usize,
     most: usize,
+}
+
+impl Clone for Table {
+    fn clone(&self) -> Self {
+        Self { slots: copy_on_huge_pages(&self.slots), ..*self }
+    }
 }
 
 impl Table {
@@ -180,7 +181,8 @@ struct Long {
     count: u16,
 }
 
-/// 16 MB of short ones, 4 MB of slots and 8 MB of arena for long ones: under 30 MB in all.
+/// 16 MB of short ones, 4 MB of slots and 8 MB of arena for long ones: under 30 MB in all. Twice as many short ones
+/// where a vocabulary of 200k tokens is among them.
 const MOST: usize = 1 << 19;
 const LONG_SLOTS: usize = 1 << 18;
 const ARENA: usize = 8 << 20;
@@ -201,6 +203,12 @@ impl Default for Cache {
 }
 
 impl Cache {
+    /// Starts with `known` pre-tokens.
+    pub fn with(known: &Table) -> Self {
+        let most = MOST.max(known.slots.len() * 2);
+        Self { short: Table { most, ..known.clone() }, ..Self::default() }
+    }
+
     /// Appends the tokens of a pre-token of any length to `out`, if they are known.
     pub fn get_long(&self, text: &[u8], out: &mut Vec<u32>) -> bool {
         if self.long.is_empty() || text.len() > LONGEST {
@@ -276,13 +284,13 @@ mod tests {
     }
 
     #[test]
-    fn packs_up_to_five_ids() {
-        for n in 0..=5 {
+    fn packs_up_to_four_ids() {
+        for n in 1..=4 {
             let ids: Vec<u32> = (0..n).map(|i| (1 << 21) - 2 - i).collect();
             let mut out = vec![9];
             Packed::new(&ids).unwrap().push(&mut out);
             assert_eq!(out[1..], ids);
         }
-        assert_eq!(Packed::new(&[0; 6]), None);
+        assert_eq!(Packed::new(&[0; 5]), None);
     }
 }

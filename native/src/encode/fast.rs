@@ -5,14 +5,16 @@ use super::bpe::Bpe;
 use super::bytes;
 use super::cache::{Cache, Key, Packed, SHORT, Table};
 use super::cuts::Cuts;
-use super::pairs::{NO_RANK, Pairs};
+use super::pairs::{NO_RANK, Pairs, Probe};
+use super::queue::Queue;
 use super::vocab::Vocab;
 use crate::error::Result;
+use crate::vocab::machine::prefetch;
 
 #[derive(Clone, Debug)]
 pub struct ByteBpe {
     merger: Merger,
-    /// The tokens of up to 15 bytes that are their own encoding: what most pre-tokens are.
+    /// The tokens of up to 15 bytes that are their own encoding, what most pre-tokens are: a cache starts with them.
     whole: Table,
     /// Tokens that no merges lead to, where the model looks for whole pre-tokens first (`ignore_merges`).
     odd: Option<Vocab>,
@@ -34,26 +36,15 @@ struct Merger {
 /// What encoding keeps from one call to the next. Belongs to one tokenizer.
 #[derive(Debug, Default)]
 pub struct Memory {
+    pub queue: Queue,
     pub cache: Cache,
-    pub ids: Vec<u32>,
-    waiting: Queue,
+    ids: Vec<u32>,
 }
 
-/// A pre-token whose slot of the cache is on its way from memory.
-#[derive(Clone, Copy, Debug, Default)]
-struct Waiting {
-    key: Key,
-    hash: u64,
-    start: u32,
-    end: u32,
-}
-
-const WAITING: usize = 32;
-
-#[derive(Debug, Default)]
-struct Queue {
-    all: [Waiting; WAITING],
-    len: usize,
+/// What a pre-token that isn't in the cache is encoded with.
+struct Room<'a> {
+    cache: &'a mut Cache,
+    ids: &'a mut Vec<u32>,
 }
 
 /// Symbols beyond this number are merged through a heap: below it, looking for the least rank is faster.
@@ -83,8 +74,12 @@ impl Merger {
     }
 
     #[inline(always)]
-    fn rank(&self, left: u32, right: u32) -> u32 {
-        self.pairs.rank(left, right)
+    fn key(&self, probe: Option<Probe>, at: usize) -> i32 {
+        let rank = probe.map_or(NO_RANK, |probe| self.pairs.answer(probe));
+        if rank != NO_RANK {
+            prefetch(&self.made, rank as usize);
+        }
+        Few::key(rank, at)
     }
 }
 
@@ -131,23 +126,31 @@ impl Few {
             let at = best as usize & (FEW - 1);
             let gone = self.next[at] as usize & (FEW - 1);
             let after = self.next[gone] as usize;
-            self.ids[at] = merger.made[(best >> 6) as usize];
+            let id = merger.made[(best >> 6) as usize];
+            self.ids[at] = id;
             self.keys[gone] = NO_KEY;
             self.next[at] = after as u8;
-            self.keys[at] = NO_KEY;
+            // Both neighbours are asked for before either answer is waited for.
+            let right = if after < n { merger.pairs.probe(id, self.ids[after & (FEW - 1)]) } else { None };
+            let before = self.previous[at] as usize & (FEW - 1);
+            let left = if at > 0 { merger.pairs.probe(self.ids[before], id) } else { None };
+            self.keys[at] = merger.key(right, at);
             if after < n {
                 self.previous[after & (FEW - 1)] = at as u8;
-                self.keys[at] = Self::key(merger.rank(self.ids[at], self.ids[after & (FEW - 1)]), at);
             }
             if at > 0 {
-                let before = self.previous[at] as usize & (FEW - 1);
-                self.keys[before] = Self::key(merger.rank(self.ids[before], self.ids[at]), before);
+                self.keys[before] = merger.key(left, before);
             }
         }
     }
 }
 
 impl ByteBpe {
+    /// What encoding keeps, at its start.
+    pub fn memory(&self) -> Memory {
+        Memory { cache: Cache::with(&self.whole), ..Memory::default() }
+    }
+
     /// `None` where the vocabulary doesn't spell all bytes, or merges are dropped at random.
     pub fn new(bpe: &Bpe) -> Result<Option<Self>> {
         let options = &bpe.options;
@@ -195,45 +198,29 @@ impl ByteBpe {
     /// Appends the ids of the pre-token `text[start..end]`, which is UTF-8 on its own, now or with the next `flush`.
     #[inline(always)]
     pub fn encode(&self, bpe: &Bpe, text: &[u8], start: usize, end: usize, memory: &mut Memory, out: &mut Vec<u32>) {
-        let waiting = &mut memory.waiting;
-        let mut one = Waiting { start: start as u32, end: end as u32, ..Waiting::default() };
-        if end - start <= SHORT {
-            one.key = Key::new(text, start, end - start);
-            one.hash = one.key.hash();
-            memory.cache.short.prefetch(one.hash);
-        }
-        waiting.all[waiting.len & (WAITING - 1)] = one;
-        waiting.len += 1;
-        if waiting.len == WAITING {
+        if memory.queue.push(text, start, end, &memory.cache) {
             self.flush(bpe, text, memory, out);
         }
     }
 
     /// Encodes the pre-tokens that wait. Must be called before `text` changes.
     pub fn flush(&self, bpe: &Bpe, text: &[u8], memory: &mut Memory, out: &mut Vec<u32>) {
-        let len = std::mem::take(&mut memory.waiting.len);
-        for i in 0..len.min(WAITING) {
-            let Waiting { key, hash, start, end } = memory.waiting.all[i];
-            let (start, end) = (start as usize, end as usize);
+        let Memory { queue, cache, ids } = memory;
+        let all = queue.flush(cache, out, |start, end, cache, out| {
+            let mut room = Room { cache, ids };
             if end - start > SHORT {
-                self.encode_long(bpe, text, start, end, memory, out);
-            } else if !memory.cache.short.get(key, hash).is_some_and(|ids| ids.push(out)) {
-                self.miss(bpe, text, start, end, memory, out);
+                self.encode_long(bpe, text, start, end, &mut room, out);
+            } else {
+                self.miss(bpe, text, start, end, &mut room, out);
             }
-        }
+            Ok(())
+        });
+        debug_assert!(all.is_ok());
     }
 
     /// A pre-token cut wherever no token reaches across.
     #[inline(never)]
-    fn encode_in_parts(
-        &self,
-        bpe: &Bpe,
-        text: &[u8],
-        start: usize,
-        end: usize,
-        memory: &mut Memory,
-        out: &mut Vec<u32>,
-    ) {
+    fn encode_in_parts(&self, bpe: &Bpe, text: &[u8], start: usize, end: usize, room: &mut Room, out: &mut Vec<u32>) {
         let Ok(piece) = std::str::from_utf8(&text[start..end]) else { return };
         let (mut part, mut at, mut last) = (start, start, None);
         for c in piece.chars() {
@@ -241,14 +228,14 @@ impl ByteBpe {
                 && !self.cuts.joined(before, c)
                 && !self.cuts.halved(text[at - 1], text[at])
             {
-                self.encode_part(bpe, text, part, at, before, memory, out);
+                self.encode_part(bpe, text, part, at, before, room, out);
                 part = at;
             }
             at += c.len_utf8();
             last = Some(c);
         }
         if let Some(last) = last {
-            self.encode_part(bpe, text, part, end, last, memory, out);
+            self.encode_part(bpe, text, part, end, last, room, out);
         }
     }
 
@@ -262,7 +249,7 @@ impl ByteBpe {
         start: usize,
         end: usize,
         last: char,
-        memory: &mut Memory,
+        room: &mut Room,
         out: &mut Vec<u32>,
     ) {
         if end - start == last.len_utf8()
@@ -277,31 +264,28 @@ impl ByteBpe {
         }
         if self.odd_of(&text[start..end]).is_some() {
             // Only a whole pre-token is looked up before it is merged, and the cache may know this part as one.
-            return self.merger.merge(bpe, &text[start..end], &mut memory.ids, out);
+            return self.merger.merge(bpe, &text[start..end], room.ids, out);
         }
         if end - start > SHORT {
-            return self.merge_long(bpe, &text[start..end], memory, out);
+            return self.merge_long(bpe, &text[start..end], room, out);
         }
         let key = Key::new(text, start, end - start);
         let hash = key.hash();
-        if !memory.cache.short.get(key, hash).is_some_and(|ids| ids.push(out)) {
-            self.merge_short(bpe, &text[start..end], key, hash, memory, out);
+        if !room.cache.short.get(key, hash).is_some_and(|ids| ids.push(out)) {
+            self.merge_short(bpe, &text[start..end], key, hash, room, out);
         }
     }
 
     /// A pre-token of up to 15 bytes that is not in the cache.
     #[cold]
     #[inline(never)]
-    fn miss(&self, bpe: &Bpe, text: &[u8], start: usize, end: usize, memory: &mut Memory, out: &mut Vec<u32>) {
+    fn miss(&self, bpe: &Bpe, text: &[u8], start: usize, end: usize, room: &mut Room, out: &mut Vec<u32>) {
         let key = Key::new(text, start, end - start);
         let hash = key.hash();
         if without_spaces(&text[start..end]) && self.odd_of(&text[start..end]).is_none() {
-            self.encode_in_parts(bpe, text, start, end, memory, out);
-        } else if let Some(ids) = self.whole.get(key, hash) {
-            memory.cache.short.put(key, hash, ids);
-            ids.push(out);
+            self.encode_in_parts(bpe, text, start, end, room, out);
         } else {
-            self.merge_short(bpe, &text[start..end], key, hash, memory, out);
+            self.merge_short(bpe, &text[start..end], key, hash, room, out);
         }
     }
 
@@ -310,45 +294,45 @@ impl ByteBpe {
         self.odd.as_ref()?.id(piece)
     }
 
-    fn merge_short(&self, bpe: &Bpe, piece: &[u8], key: Key, hash: u64, memory: &mut Memory, out: &mut Vec<u32>) {
-        let many = memory.cache.short.get(key, hash).is_some();
-        if many && memory.cache.get_long(piece, out) {
+    fn merge_short(&self, bpe: &Bpe, piece: &[u8], key: Key, hash: u64, room: &mut Room, out: &mut Vec<u32>) {
+        let many = room.cache.short.get(key, hash).is_some();
+        if many && room.cache.get_long(piece, out) {
             return;
         }
         let first = out.len();
         match self.odd_of(piece) {
             Some(id) => out.push(id),
-            None => self.merger.merge(bpe, piece, &mut memory.ids, out),
+            None => self.merger.merge(bpe, piece, room.ids, out),
         }
         if let Some(ids) = Packed::new(&out[first..]) {
-            memory.cache.short.put(key, hash, ids);
+            room.cache.short.put(key, hash, ids);
             return;
         }
         if !many {
-            memory.cache.short.put(key, hash, Packed::MANY);
+            room.cache.short.put(key, hash, Packed::MANY);
         }
-        memory.cache.put_long(piece, &out[first..]);
+        room.cache.put_long(piece, &out[first..]);
     }
 
     #[inline(never)]
-    fn encode_long(&self, bpe: &Bpe, text: &[u8], start: usize, end: usize, memory: &mut Memory, out: &mut Vec<u32>) {
+    fn encode_long(&self, bpe: &Bpe, text: &[u8], start: usize, end: usize, room: &mut Room, out: &mut Vec<u32>) {
         let piece = &text[start..end];
         if let Some(id) = self.odd_of(piece) {
             out.push(id);
         } else if without_spaces(&piece[..SHORT]) {
-            self.encode_in_parts(bpe, text, start, end, memory, out);
+            self.encode_in_parts(bpe, text, start, end, room, out);
         } else {
-            self.merge_long(bpe, piece, memory, out);
+            self.merge_long(bpe, piece, room, out);
         }
     }
 
-    fn merge_long(&self, bpe: &Bpe, piece: &[u8], memory: &mut Memory, out: &mut Vec<u32>) {
-        if memory.cache.get_long(piece, out) {
+    fn merge_long(&self, bpe: &Bpe, piece: &[u8], room: &mut Room, out: &mut Vec<u32>) {
+        if room.cache.get_long(piece, out) {
             return;
         }
         let first = out.len();
-        self.merger.merge(bpe, piece, &mut memory.ids, out);
-        memory.cache.put_long(piece, &out[first..]);
+        self.merger.merge(bpe, piece, room.ids, out);
+        room.cache.put_long(piece, &out[first..]);
     }
 }
 

@@ -16,6 +16,7 @@ mod json;
 mod pairs;
 mod post;
 mod pretokenise;
+mod queue;
 mod read;
 mod roles;
 mod sentencepiece;

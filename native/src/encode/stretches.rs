@@ -6,10 +6,12 @@ use std::ops::Range;
 
 use super::bpe::Piece;
 use super::cache::{Cache, Key, Packed, SHORT};
+use super::fast::Memory;
 use super::wordpiece::WordPiece;
 use crate::error::Result;
 use crate::text::normalise::{Bert, Normalizer, is_cjk};
 use crate::text::split::Splitter;
+use crate::text::split::masks::{BLOCK, Masks};
 
 const INSIDE: u8 = 0;
 const SPACE: u8 = 1;
@@ -32,6 +34,33 @@ static KINDS: [u8; 256] = {
     kinds
 };
 
+/// Calls `stretch` with the stretches of a block of text that starts at `base`; returns where the next one starts and
+/// how many bytes of the block are ASCII.
+#[inline(always)]
+fn block_of(
+    block: &[u8; BLOCK],
+    base: usize,
+    mut stretch: impl FnMut(usize, usize) -> Result<()>,
+) -> Result<(usize, usize)> {
+    let masks = Masks::of(block);
+    let known = masks.wide.trailing_zeros();
+    let inside = !(masks.punctuation | (masks.space & !masks.feed));
+    let mut starts = (inside & !(inside << 1)) | masks.punctuation;
+    let mut ends = (!inside & (inside << 1)) | (masks.punctuation << 1);
+    if known < 64 {
+        // What reaches the first character beyond ASCII may go on there.
+        let sure = (1 << known) - 1;
+        (starts, ends) = (starts & sure, ends & sure);
+    }
+    while ends != 0 {
+        stretch(base + starts.trailing_zeros() as usize, base + ends.trailing_zeros() as usize)?;
+        starts &= starts - 1;
+        ends &= ends - 1;
+    }
+    let next = if starts == 0 { known } else { starts.trailing_zeros() };
+    Ok((base + next as usize, known as usize))
+}
+
 /// The parts of a BERT tokenizer, put together for each call.
 #[derive(Clone, Copy)]
 pub struct Stretches<'a> {
@@ -42,9 +71,45 @@ pub struct Stretches<'a> {
 
 impl Stretches<'_> {
     /// Appends the ids of `text`.
-    pub fn encode(&self, text: &str, cache: &mut Cache, pieces: &mut Vec<Piece>, out: &mut Vec<u32>) -> Result<()> {
+    pub fn encode(&self, text: &str, memory: &mut Memory, pieces: &mut Vec<Piece>, out: &mut Vec<u32>) -> Result<()> {
         let bytes = text.as_bytes();
-        let (mut start, mut at) = (0, 0);
+        let mut at = 0;
+        while at < bytes.len() {
+            let mut until = at;
+            if let Some(block) = bytes[at..].first_chunk::<BLOCK>()
+                && block[..16].is_ascii()
+            {
+                let known;
+                (at, known) = block_of(block, at, |start, end| {
+                    if memory.queue.push(bytes, start, end, &memory.cache) {
+                        self.flush(text, memory, pieces, out)?;
+                    }
+                    Ok(())
+                })?;
+                if at - until > 0 && known == BLOCK {
+                    continue;
+                }
+                until += known;
+            }
+            // What isn't ASCII, what is longer than a block, and the last stretches.
+            while at < bytes.len() && at <= until {
+                let (stretch, next) = self.stretch(text, at);
+                for range in stretch {
+                    if !range.is_empty() && memory.queue.push(bytes, range.start, range.end, &memory.cache) {
+                        self.flush(text, memory, pieces, out)?;
+                    }
+                }
+                at = next;
+            }
+        }
+        self.flush(text, memory, pieces, out)
+    }
+
+    /// From `at` on: the stretch that starts there, what stands alone behind it (either may be empty), and where to go on.
+    #[inline]
+    fn stretch(&self, text: &str, start: usize) -> ([Range<usize>; 2], usize) {
+        let bytes = text.as_bytes();
+        let mut at = start;
         while let Some(byte) = bytes.get(at) {
             let kind = KINDS[*byte as usize];
             if kind == INSIDE {
@@ -60,38 +125,18 @@ impl Stretches<'_> {
                     continue;
                 }
             }
-            if at > start {
-                self.stretch(text, start..at, cache, pieces, out)?;
-            }
-            if kind != SPACE {
-                self.stretch(text, at..at + width, cache, pieces, out)?;
-            }
-            at += width;
-            start = at;
+            let alone = if kind == SPACE { at..at } else { at..at + width };
+            return ([start..at, alone], at + width);
         }
-        if at > start {
-            self.stretch(text, start..at, cache, pieces, out)?;
-        }
-        Ok(())
+        ([start..at, at..at], at)
     }
 
-    #[inline(always)]
-    fn stretch(
-        &self,
-        text: &str,
-        range: Range<usize>,
-        cache: &mut Cache,
-        pieces: &mut Vec<Piece>,
-        out: &mut Vec<u32>,
-    ) -> Result<()> {
-        let short = range.len() <= SHORT;
-        if short {
-            let key = Key::new(text.as_bytes(), range.start, range.len());
-            if cache.short.get(key, key.hash()).is_some_and(|ids| ids.push(out)) {
-                return Ok(());
-            }
-        }
-        self.miss(&text[range], short, cache, pieces, out)
+    #[inline(never)]
+    fn flush(&self, text: &str, memory: &mut Memory, pieces: &mut Vec<Piece>, out: &mut Vec<u32>) -> Result<()> {
+        let Memory { queue, cache, .. } = memory;
+        queue.flush(cache, out, |start, end, cache, out| {
+            self.miss(&text[start..end], end - start <= SHORT, cache, pieces, out)
+        })
     }
 
     #[inline(never)]

@@ -201,7 +201,8 @@ impl Tokenizer {
     /// Appends the ids of `text`. Added tokens are recognised; the template, truncation and padding stay out.
     pub fn encode_into(&self, text: &str, scratch: &mut Scratch, out: &mut Vec<u32>) -> Result<()> {
         if scratch.key != self.key {
-            *scratch = Scratch { key: self.key, ..Scratch::default() };
+            let memory = self.short.as_ref().map(ByteBpe::memory).unwrap_or_default();
+            *scratch = Scratch { key: self.key, memory, ..Scratch::default() };
         }
         let (Model::Bpe(bpe), Some(short), Some((split, prefix_space))) =
             (&self.model, &self.short, self.byte_level_split())
@@ -212,7 +213,7 @@ impl Tokenizer {
                         out.push(token.id);
                         Ok(())
                     }
-                    None => stretches.encode(&text[range], &mut scratch.memory.cache, &mut scratch.pieces, out),
+                    None => stretches.encode(&text[range], &mut scratch.memory, &mut scratch.pieces, out),
                 }),
                 None => self.encode_long_way(text, scratch, out),
             };

@@ -31,14 +31,27 @@ pub fn prefetch<T>(slice: &[T], at: usize) {
     let _ = (slice, at);
 }
 
-/// A vector of `len` equal elements on huge pages where it is large: with room around it, so that whole pages fit in.
+/// A vector of `len` equal elements, on huge pages where it is large.
 pub fn on_huge_pages<T: Copy>(value: T, len: usize) -> Vec<T> {
+    let mut out = room(len);
+    out.resize(len, value);
+    out
+}
+
+/// A copy, on huge pages where it is large.
+pub fn copy_on_huge_pages<T: Copy>(from: &[T]) -> Vec<T> {
+    let mut out = room(from.len());
+    out.extend_from_slice(from);
+    out
+}
+
+/// Room for `len` elements and, where they are many, around them, so that whole huge pages fit in.
+fn room<T>(len: usize) -> Vec<T> {
     const HUGE: usize = 2 << 20;
     let bytes = len * size_of::<T>();
-    let room = if bytes >= HUGE / 2 { HUGE / size_of::<T>().max(1) } else { 0 };
-    let mut out = Vec::with_capacity(len + room);
+    let around = if bytes >= HUGE / 2 { HUGE / size_of::<T>().max(1) } else { 0 };
+    let mut out = Vec::with_capacity(len + around);
     huge_pages(&mut out);
-    out.resize(len, value);
     out
 }
 

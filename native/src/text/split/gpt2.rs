@@ -1,6 +1,41 @@
 //! GPT-2's split: `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`.
 
+use super::blocks::{Rules, Starts, settled};
+use super::masks::{BLOCK, Masks};
 use crate::text::classes::{Classes, LETTER, NUMBER, SPACE, WORDLIKE};
+
+pub struct Gpt2<'a>(pub &'a Classes);
+
+impl Rules for Gpt2<'_> {
+    #[inline(always)]
+    fn starts(masks: &Masks, block: &[u8; BLOCK], known: u32) -> Starts {
+        let Masks { letter, digit, space, blank, quote, .. } = *masks;
+        let other = !(letter | digit | space);
+        let first = |class: u64| class & !(class << 1);
+        // White space starts a word where its run does, and so does its last character, which a space takes along.
+        let white = first(space) | (space & !(space >> 1));
+        let mut bits = white | ((first(letter) | first(digit) | first(other)) & !(blank << 1));
+        let mut sure = settled(space, known);
+        let mut quotes = quote & (bits | 1);
+        while quotes != 0 {
+            let at = quotes.trailing_zeros();
+            quotes &= quotes - 1;
+            if at + 3 >= known {
+                sure = sure.min(at + 1);
+                break;
+            }
+            if let Some(end) = contraction(block, at as usize) {
+                bits = (bits & !(2 << at)) | 1 << end;
+            }
+        }
+        Starts { bits, sure }
+    }
+
+    #[inline(always)]
+    fn next(&self, text: &[u8], at: usize) -> usize {
+        next(self.0, text, at)
+    }
+}
 
 /// The end of the word that starts at `at < text.len()`.
 #[inline(always)]

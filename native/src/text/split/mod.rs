@@ -2,8 +2,10 @@
 //! any other pattern through a regex engine.
 
 mod bert;
+mod blocks;
 mod cl100k;
 mod gpt2;
+pub mod masks;
 mod o200k;
 mod pattern;
 
@@ -11,6 +13,10 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::text::classes::Classes;
+use blocks::walk;
+use cl100k::Cl100k;
+use gpt2::Gpt2;
+use o200k::O200k;
 pub use pattern::Pattern;
 
 /// How text is cut into words before anything is merged. All but `Bert` lose no byte.
@@ -52,6 +58,8 @@ impl Splitter {
     /// expressions of the named splits are recognised. `Config` error for an expression that doesn't parse.
     pub fn from_name_or_pattern(name: &str) -> Result<Self> {
         let name = SPELLINGS.iter().find(|(spelling, _)| *spelling == name).map_or(name, |(_, name)| name);
+        // Built now, so that the first text doesn't wait for it.
+        Classes::get();
         Ok(match name {
             "gpt2" | GPT2 => Self::Gpt2,
             "cl100k" | CL100K => Self::Cl100k,
@@ -85,26 +93,16 @@ impl Splitter {
         let classes = Classes::get();
         let bytes = text.as_bytes();
         match self {
-            Self::Gpt2 => walk(bytes, word, |text, at| gpt2::next(classes, text, at)),
-            Self::Cl100k => walk(bytes, word, |text, at| cl100k::next::<true>(classes, text, at)),
-            Self::Llama3 => walk(bytes, word, |text, at| cl100k::next::<false>(classes, text, at)),
-            Self::O200k => walk(bytes, word, |text, at| o200k::next(classes, text, at)),
+            Self::Gpt2 => walk(&Gpt2(classes), bytes, word),
+            Self::Cl100k => walk(&Cl100k::<true>(classes), bytes, word),
+            Self::Llama3 => walk(&Cl100k::<false>(classes), bytes, word),
+            Self::O200k => walk(&O200k(classes), bytes, word),
             Self::Bert => bert::split(classes, bytes, word),
             Self::Whole if text.is_empty() => {}
             Self::Whole => word(0..text.len()),
             Self::Pattern(pattern) => pattern.split(text, word)?,
         }
         Ok(())
-    }
-}
-
-#[inline(always)]
-fn walk(text: &[u8], mut word: impl FnMut(Range<usize>), next: impl Fn(&[u8], usize) -> usize) {
-    let mut at = 0;
-    while at < text.len() {
-        let end = next(text, at);
-        word(at..end);
-        at = end;
     }
 }
 

@@ -1,7 +1,45 @@
 //! The split of o200k_base: words end where lower case ends, with a contraction behind them; then as cl100k.
 
-use super::cl100k::{contraction, digits, whitespace};
+use super::blocks::{Rules, Starts, low, settled};
+use super::cl100k::{Runs, contraction, digits, first, whitespace};
+use super::masks::{BLOCK, Masks};
 use crate::text::classes::{Classes, LETTER, LOWER, NEWLINE, NUMBER, SPACE, UPPER, WORDLIKE};
+
+pub struct O200k<'a>(pub &'a Classes);
+
+impl Rules for O200k<'_> {
+    #[inline(always)]
+    fn starts(masks: &Masks, block: &[u8; BLOCK], known: u32) -> Starts {
+        let runs = Runs::of(masks, masks.newline);
+        let Masks { letter, upper, quote, slash, .. } = *masks;
+        let humps = upper & ((letter & !upper) << 1);
+        let mut bits = runs.starts() | (first(letter) & !(runs.prefixes << 1)) | humps;
+        let mut sure = settled(runs.white, known);
+        // A slash behind the newlines of symbols belongs to them too: seldom enough for the other way.
+        sure = sure.min((slash & (runs.trailing << 1)).trailing_zeros());
+        let (mut quotes, mut free) = (quote & (letter << 1), 0);
+        while quotes != 0 {
+            let at = quotes.trailing_zeros();
+            quotes &= quotes - 1;
+            if at + 3 >= known {
+                sure = sure.min(at);
+                break;
+            }
+            if at >= free
+                && let Some(end) = contraction(block, at as usize)
+            {
+                bits = (bits & (low(at) | !low(end as u32))) | 1 << end;
+                free = end as u32 + 1;
+            }
+        }
+        Starts { bits, sure }
+    }
+
+    #[inline(always)]
+    fn next(&self, text: &[u8], at: usize) -> usize {
+        next(self.0, text, at)
+    }
+}
 
 /// The end of the word that starts at `at < text.len()`.
 #[inline(always)]

@@ -97,6 +97,18 @@ proptest! {
     }
 
     #[test]
+    fn equal_in_blocks(
+        ascii in "[ \\n\\r\\t'/!.sStTdDmMlLrRvVeEaAbB019\\x00-\\x7f]{0,400}",
+        plain in "( |  |[a-z]{1,9}|[A-Z][a-z]{0,5}|[0-9]{1,7}|'(s|t|ll|RE|x)|[.,;(/-]{1,2}|\\n{1,3}|\\r\\n| \\n |\\t|é|中文){0,120}",
+    ) {
+        for (hand, regex) in pairs() {
+            for text in [&ascii, &plain, &format!("{plain}{ascii}")] {
+                prop_assert_eq!(words(&hand, text), words(&regex, text));
+            }
+        }
+    }
+
+    #[test]
     fn no_byte_is_lost(text in "\\PC*") {
         for (hand, _) in pairs() {
             prop_assert_eq!(words(&hand, &text).concat(), text.clone());

@@ -1,0 +1,84 @@
+//! Text enters, its words leave, 64 bytes at a time where it is ASCII: bit arithmetic on class masks (as simdjson does,
+//! Langdale and Lemire 2019) finds where words start, without a branch a word. Each block begins where a word does, so
+//! that nothing has to be carried from one to the next.
+
+use std::ops::Range;
+
+use super::masks::{BLOCK, Masks};
+
+/// A split by its two ways.
+pub trait Rules {
+    /// The words of a block of which the first `known` bytes are ASCII and the first starts a word.
+    fn starts(masks: &Masks, block: &[u8; BLOCK], known: u32) -> Starts;
+    /// The end of the word that starts at `at < text.len()`, whatever it consists of.
+    fn next(&self, text: &[u8], at: usize) -> usize;
+}
+
+/// Places in a block where words start.
+#[derive(Clone, Copy, Debug)]
+pub struct Starts {
+    pub bits: u64,
+    /// Only the first so many bits are sure.
+    pub sure: u32,
+}
+
+/// The first `n` bits.
+#[inline(always)]
+pub fn low(n: u32) -> u64 {
+    if n < 64 { (1 << n) - 1 } else { u64::MAX }
+}
+
+/// How many starts are sure where one more byte must be seen and a run of white space that reaches the end is open.
+#[inline(always)]
+pub fn settled(white: u64, known: u32) -> u32 {
+    let run = (white << (BLOCK as u32 - known)).leading_ones().min(known);
+    (known - 1).min(known - run + 1)
+}
+
+/// Shorter rests are not worth a block.
+const WORTH: usize = 16;
+
+#[inline(always)]
+pub fn walk<R: Rules>(rules: &R, text: &[u8], mut word: impl FnMut(Range<usize>)) {
+    let mut at = 0;
+    while at < text.len() {
+        let mut until = at;
+        if text.len() - at >= WORTH && text[at] < 0x80 && text[at + 1] < 0x80 {
+            let mut rest = [0; BLOCK];
+            let (block, len) = match text[at..].first_chunk::<BLOCK>() {
+                Some(block) => (block, BLOCK),
+                None => {
+                    let len = text.len() - at;
+                    rest[..len].copy_from_slice(&text[at..]);
+                    (&rest, len)
+                }
+            };
+            let masks = Masks::of(block);
+            let known = masks.wide.trailing_zeros().min(len as u32);
+            let starts = R::starts(&masks, block, known);
+            let mut bits = starts.bits & low(starts.sure) & !1;
+            let mut start = at;
+            until = at + known as usize;
+            while bits != 0 {
+                let end = at + bits.trailing_zeros() as usize;
+                word(start..end);
+                start = end;
+                bits &= bits - 1;
+            }
+            let moved = start > at;
+            at = start;
+            if moved && known == BLOCK as u32 {
+                continue;
+            }
+        }
+        // What isn't ASCII, what is longer than a block, and the last words.
+        while at < text.len() {
+            let end = rules.next(text, at);
+            word(at..end);
+            at = end;
+            if at > until {
+                break;
+            }
+        }
+    }
+}
