@@ -37,6 +37,8 @@ export type { RunEvent, RunResult } from './pipeline/run.ts';
 export type { Progress, Watch } from './progress.ts';
 export { type ReportOptions, writeReport } from './report/write.ts';
 export { Encoding, type OffsetUnit } from './tokenizer/encoding.ts';
+export { type ExtendedVocab, type ExtendVocabOptions, extendVocab } from './tokenizer/extend.ts';
+export { type PrunedVocab, type PruneVocabOptions, pruneVocab } from './tokenizer/prune.ts';
 export {
   type AddedToken,
   type Batch,

@@ -1,8 +1,7 @@
 /** A vocabulary, and text files to measure it on, in; figures out, as an object and as text. */
-import { createReadStream } from 'node:fs';
-import { findFiles } from '../corpus/files.ts';
 import type { Watch } from '../progress.ts';
 import { Tokenizer } from './tokenizer.ts';
+import { countUses } from './uses.ts';
 
 export interface ShownVocab {
   size: number;
@@ -49,20 +48,7 @@ export async function showVocab(
 }
 
 async function measure(tokenizer: Tokenizer, names: string[], special: string[], patterns: string[], watch: Watch) {
-  const uses = new Float64Array(names.length);
-  let [bytes, tokens, words] = [0, 0, 0];
-  for (const file of await findFiles(patterns)) {
-    for await (const lines of blocks(file)) {
-      const { ids } = await tokenizer.encodeBatch(lines, { addSpecialTokens: false, signal: watch.signal });
-      for (const id of ids) uses[id]!++;
-      tokens += ids.length;
-      for (const line of lines) {
-        bytes += Buffer.byteLength(line);
-        words += line.match(/\S+/g)?.length ?? 0;
-      }
-      watch.onProgress?.({ phase: 'measure', done: bytes, total: 0, unit: 'bytes' });
-    }
-  }
+  const { uses, bytes, tokens, words } = await countUses(tokenizer, patterns, watch);
   const unused = names.filter((name, id) => uses[id] === 0 && !special.includes(name));
   const unknownId = tokenizer.specialTokens.unk;
   return {
@@ -74,15 +60,4 @@ async function measure(tokenizer: Tokenizer, names: string[], special: string[],
     unusedExamples: unused.slice(0, 10),
     unknown: unknownId === undefined ? 0 : uses[unknownId]! / Math.max(1, tokens),
   };
-}
-
-/** Lines, their newlines kept, a megabyte at a time. */
-async function* blocks(file: string): AsyncGenerator<string[]> {
-  let rest = '';
-  for await (const chunk of createReadStream(file, { encoding: 'utf8', highWaterMark: 1 << 20 })) {
-    const lines = (rest + chunk).split(/(?<=\n)/);
-    rest = lines.at(-1)!.endsWith('\n') ? '' : lines.pop()!;
-    if (lines.length > 0) yield lines;
-  }
-  if (rest) yield [rest];
 }

@@ -162,6 +162,16 @@ export class Tokenizer {
     }
   }
 
+  /** The vocabulary as the text of a tokenizer.json. */
+  async toJson(): Promise<string> {
+    try {
+      const [file] = await this.#native.toFiles('tokenizer.json');
+      return new TextDecoder().decode(file!.bytes);
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
   /** From the text of a tokenizer.json, or the object it stands for. */
   static async fromJson(json: Uint8Array | string | object): Promise<Tokenizer> {
     const text = typeof json === 'string' || json instanceof Uint8Array ? json : JSON.stringify(json);
@@ -178,6 +188,7 @@ export class Tokenizer {
     return this.#native.vocabSize;
   }
 
+  /** The added tokens with their ids and flags. */
   get addedTokens(): AddedToken[] {
     return this.#native.addedTokens;
   }

@@ -8,6 +8,7 @@ pub mod lock;
 pub mod optim;
 pub mod runtime;
 pub mod task;
+pub mod texts;
 pub mod tokenizer;
 pub mod vocab;
 pub mod work;

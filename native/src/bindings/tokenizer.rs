@@ -7,6 +7,7 @@ use napi_derive::napi;
 
 use super::error::Result;
 use super::task::Task;
+use super::texts::JsTexts;
 use super::work::{Work, spawn};
 use crate::encode::{
     self, DecodeStream, Direction, EncodeOptions, Encoding, Padding, Strategy, Truncation, Unit, batch,
@@ -350,14 +351,14 @@ impl NativeTokenizer {
     #[napi(ts_return_type = "Promise<NativeBatch>")]
     pub fn encode_batch(
         &self,
-        texts: Vec<String>,
+        #[napi(ts_arg_type = "Array<string>")] texts: JsTexts,
         add_special_tokens: bool,
         threads: u32,
         task: &Task,
     ) -> AsyncTask<Work<NativeBatch>> {
         let (inner, spare, progress) = (Arc::clone(&self.inner), Arc::clone(&self.spare), task.progress.clone());
         spawn(move || {
-            let batch = batch::encode_batch(&inner, &texts, add_special_tokens, threads as usize, &spare, &progress)?;
+            let batch = batch::encode_batch(&inner, &texts.0, add_special_tokens, threads as usize, &spare, &progress)?;
             let offsets = batch.offsets.into_iter().map(|at| at as f64).collect();
             Ok(NativeBatch { ids: Int32Array::new(batch.ids), offsets: Float64Array::new(offsets) })
         })

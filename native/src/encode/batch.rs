@@ -1,5 +1,6 @@
 //! Many texts in, one column of ids with the place of each text's out, on all threads.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -8,6 +9,7 @@ use super::encoding::Encoding;
 use super::tokenizer::{EncodeOptions, Scratch, Tokenizer};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::text::utf16::{Texts, Utf8};
 
 /// The ids of text `i` are `ids[offsets[i]..offsets[i + 1]]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,56 +33,101 @@ impl Spare {
     }
 }
 
+/// Texts by number, in whatever way they are stored.
+pub trait Documents: Sync {
+    fn count(&self) -> usize;
+    /// How long text `i` is, in bytes or UTF-16 units.
+    fn size(&self, i: usize) -> usize;
+    fn get<'a>(&'a self, i: usize, room: &'a mut Utf8) -> &'a str;
+}
+
+impl<T: AsRef<str> + Sync> Documents for [T] {
+    fn count(&self) -> usize {
+        self.len()
+    }
+    fn size(&self, i: usize) -> usize {
+        self[i].as_ref().len()
+    }
+    fn get<'a>(&'a self, i: usize, _: &'a mut Utf8) -> &'a str {
+        self[i].as_ref()
+    }
+}
+
+impl Documents for Texts {
+    fn count(&self) -> usize {
+        self.ends.len()
+    }
+    fn size(&self, i: usize) -> usize {
+        Texts::get(self, i).len()
+    }
+    fn get<'a>(&'a self, i: usize, room: &'a mut Utf8) -> &'a str {
+        room.of(Texts::get(self, i))
+    }
+}
+
 /// Encodes texts in parallel, each as `encode_into` does; the result doesn't depend on the number of threads.
-/// Progress counts bytes.
-pub fn encode_batch<T: AsRef<str> + Sync>(
+/// Progress counts sizes.
+pub fn encode_batch<D: Documents + ?Sized>(
     tokenizer: &Tokenizer,
-    texts: &[T],
+    texts: &D,
     add_special_tokens: bool,
     threads: usize,
     spare: &Spare,
     progress: &Progress,
 ) -> Result<Batch> {
-    progress.start(texts.iter().map(|text| text.as_ref().len() as u64).sum());
-    // Chunks of about equal bytes, a few a thread, so that one long text doesn't hold up the rest.
+    let total = (0..texts.count()).map(|i| texts.size(i)).sum::<usize>();
+    progress.start(total as u64);
+    let one = |chunk: Range<usize>| -> Result<Part> {
+        let (mut part, mut room) = (Part::default(), Utf8::default());
+        spare.with(|scratch| {
+            for i in chunk {
+                progress.check()?;
+                tokenizer.encode_ids(texts.get(i, &mut room), add_special_tokens, scratch, &mut part.ids)?;
+                part.ends.push(part.ids.len());
+                progress.add(texts.size(i) as u64);
+            }
+            Ok(part)
+        })
+    };
+    let mut parts = if threads <= 1 {
+        vec![one(0..texts.count())?]
+    } else {
+        let chunks = chunks(texts, total.div_ceil(threads * 8));
+        pool(threads)?.install(|| chunks.into_par_iter().map(one).collect::<Result<Vec<_>>>())?
+    };
+    let mut offsets = Vec::with_capacity(texts.count() + 1);
+    offsets.push(0);
+    let mut base = 0;
+    for part in &parts {
+        offsets.extend(part.ends.iter().map(|end| base + *end as u64));
+        base += part.ids.len() as u64;
+    }
+    // One part becomes the column where it lies.
+    let all = if parts.len() == 1 { std::mem::take(&mut parts[0].ids) } else { Vec::with_capacity(base as usize) };
+    let mut ids: Vec<i32> = all.into_iter().map(|id| id as i32).collect();
+    ids.extend(parts.into_iter().flat_map(|part| part.ids).map(|id| id as i32));
+    Ok(Batch { ids, offsets })
+}
+
+/// Ids and where each text's end.
+#[derive(Default)]
+struct Part {
+    ids: Vec<u32>,
+    ends: Vec<usize>,
+}
+
+/// Ranges of about equal sizes, so that one long text doesn't hold up the rest.
+fn chunks<D: Documents + ?Sized>(texts: &D, goal: usize) -> Vec<Range<usize>> {
     let mut chunks = Vec::new();
     let (mut start, mut size) = (0, 0);
-    let goal = (progress.total() as usize / (threads.max(1) * 8)).max(1 << 16);
-    for (i, text) in texts.iter().enumerate() {
-        size += text.as_ref().len();
-        if size >= goal || i + 1 == texts.len() {
-            chunks.push(&texts[start..=i]);
+    for i in 0..texts.count() {
+        size += texts.size(i);
+        if size >= goal.max(1 << 16) || i + 1 == texts.count() {
+            chunks.push(start..i + 1);
             (start, size) = (i + 1, 0);
         }
     }
-    let one = |scratch: &mut Scratch, chunk: &[T]| -> Result<(Vec<u32>, Vec<usize>)> {
-        let (mut ids, mut ends) = (Vec::new(), Vec::with_capacity(chunk.len()));
-        for text in chunk {
-            progress.check()?;
-            tokenizer.encode_ids(text.as_ref(), add_special_tokens, scratch, &mut ids)?;
-            ends.push(ids.len());
-            progress.add(text.as_ref().len() as u64);
-        }
-        Ok((ids, ends))
-    };
-    let parts: Vec<(Vec<u32>, Vec<usize>)> = if threads <= 1 || chunks.len() <= 1 {
-        spare.with(|scratch| chunks.into_iter().map(|chunk| one(scratch, chunk)).collect::<Result<_>>())?
-    } else {
-        pool(threads)?.install(|| {
-            chunks.into_par_iter().map(|chunk| spare.with(|scratch| one(scratch, chunk))).collect::<Result<_>>()
-        })?
-    };
-    let mut batch = Batch {
-        ids: Vec::with_capacity(parts.iter().map(|(ids, _)| ids.len()).sum()),
-        offsets: Vec::with_capacity(texts.len() + 1),
-    };
-    batch.offsets.push(0);
-    for (ids, ends) in parts {
-        let base = batch.ids.len() as u64;
-        batch.offsets.extend(ends.into_iter().map(|end| base + end as u64));
-        batch.ids.extend(ids.into_iter().map(|id| id as i32));
-    }
-    Ok(batch)
+    chunks
 }
 
 fn pool(threads: usize) -> Result<rayon::ThreadPool> {

@@ -3,3 +3,4 @@
 pub mod classes;
 pub mod normalise;
 pub mod split;
+pub mod utf16;

@@ -1,4 +1,4 @@
-/** `millrace vocab`: train, count, show or convert a vocabulary. */
+/** `millrace vocab`: train, count, show, extend, prune or convert a vocabulary. */
 import type { Format } from '../../corpus/format.ts';
 import type { Objective } from '../../tokenizer/train.ts';
 import { action, collect, type Define, integer } from '../command.ts';
@@ -104,6 +104,58 @@ const define: Define = (command) => {
       action(async (call, dir: string, files: string[]) => {
         const { showVocab } = await import('../../tokenizer/show.ts');
         return showVocab({ dir, files, ...call.watch });
+      }),
+    );
+
+  command
+    .command('extend')
+    .description('train on from a vocabulary: every token keeps its id, new ones follow')
+    .argument('<dir>', 'folder or file of the vocabulary')
+    .argument('<globs...>', 'text files, records, or one corpora/*.yaml; with --counts, counts files')
+    .requiredOption('--size <n>', 'entries afterwards at most', integer({ min: 1 }))
+    .requiredOption('--out <dir>', 'folder to write tokenizer.json to')
+    .option('--objective <name>', 'likelihood-ratio, likelihood-gain or frequency', 'frequency')
+    .option('--min-frequency <n>', 'merge no pair seen less often', integer({ min: 0 }), 2)
+    .option('--max-token-length <n>', 'tokens are shorter than that', integer({ min: 1 }))
+    .option('--threads <n>', 'worker threads', integer({ min: 1 }))
+    .option('--format <format>', 'how to take the files apart; by the extension where it is left out')
+    .option('--field <path>', 'field of records; repeatable', collect, [])
+    .option('--counts', 'the inputs are counts files')
+    .action(
+      action(async (call, dir: string, globs: string[], flags: Omit<TrainFlags, 'size'> & { size: number }) => {
+        const { extendVocab } = await import('../../tokenizer/extend.ts');
+        const { size, field, counts, ...rest } = flags;
+        const sources = counts ? { counts: globs } : { files: globs };
+        const data = await extendVocab({
+          ...rest,
+          ...sources,
+          dir,
+          vocabSize: size,
+          field: some(field),
+          ...call.watch,
+        });
+        return { data, text: `wrote ${data.path}: ${data.size} entries, ${data.added} of them new` };
+      }),
+    );
+
+  command
+    .command('prune')
+    .description('take the least used tokens out, and write which ids are kept')
+    .argument('<dir>', 'folder or file of the vocabulary')
+    .argument('[globs...]', 'text files that tell how often a token is used; without any, the newest go')
+    .requiredOption('--size <n>', 'entries afterwards at most', integer({ min: 1 }))
+    .requiredOption('--out <dir>', 'folder to write tokenizer.json and kept_ids.json to')
+    .action(
+      action(async (call, dir: string, files: string[], flags: { size: number; out: string }) => {
+        const { pruneVocab } = await import('../../tokenizer/prune.ts');
+        const { kept, ...data } = await pruneVocab({
+          dir,
+          files,
+          vocabSize: flags.size,
+          out: flags.out,
+          ...call.watch,
+        });
+        return { data, text: `wrote ${data.path}: ${data.size} entries, ${data.removed} removed` };
       }),
     );
 
