@@ -136,6 +136,20 @@ test('a batch is one array, the same for any number of threads', async (t) => {
   await t.throwsAsync(tokenizer.encodeBatch(texts, { signal: aborted }), { code: 'cancelled' });
 });
 
+test('half a surrogate pair is U+FFFD; what is no string is named', async (t) => {
+  const tokenizer = await Tokenizer.fromJson(bert);
+  const long = `${'a'.repeat(16383)}😀`.repeat(3);
+  const texts = ['call \ud800 me', 'call \ufffd me', 'me\udc00', 'me\ufffd', '', long, ` ${long}`];
+  const { ids, offsets } = await tokenizer.encodeBatch(texts);
+  for (const [i, text] of texts.entries()) {
+    t.deepEqual(ids.slice(offsets[i], offsets[i + 1]), tokenizer.encode(text).ids);
+  }
+  await t.throwsAsync(tokenizer.encodeBatch(['call', 5 as unknown as string]), {
+    message: /texts\[1\]: must be a string/,
+  });
+  await t.throwsAsync(tokenizer.encodeBatch(5 as unknown as string[]), { message: /texts: must be an array/ });
+});
+
 const folder = mkdtempSync(join(tmpdir(), 'millrace-encode-'));
 test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 const trained = (async () => {

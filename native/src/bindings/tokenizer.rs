@@ -355,13 +355,16 @@ impl NativeTokenizer {
         add_special_tokens: bool,
         threads: u32,
         task: &Task,
-    ) -> AsyncTask<Work<NativeBatch>> {
+    ) -> napi::Result<AsyncTask<Work<NativeBatch>>> {
         let (inner, spare, progress) = (Arc::clone(&self.inner), Arc::clone(&self.spare), task.progress.clone());
-        spawn(move || {
-            let batch = batch::encode_batch(&inner, &texts.0, add_special_tokens, threads as usize, &spare, &progress)?;
+        let texts = texts.read(spare.room())?;
+        Ok(spawn(move || {
+            let batch =
+                batch::encode_batch(&inner, &texts.all(), add_special_tokens, threads as usize, &spare, &progress)?;
+            spare.keep(texts.into_room());
             let offsets = batch.offsets.into_iter().map(|at| at as f64).collect();
             Ok(NativeBatch { ids: Int32Array::new(batch.ids), offsets: Float64Array::new(offsets) })
-        })
+        }))
     }
     #[napi]
     pub fn decode(&self, ids: Int32Array, skip_special_tokens: bool) -> Result<String> {

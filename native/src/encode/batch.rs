@@ -1,6 +1,5 @@
 //! Many texts in, one column of ids with the place of each text's out, on all threads.
 
-use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -9,7 +8,6 @@ use super::encoding::Encoding;
 use super::tokenizer::{EncodeOptions, Scratch, Tokenizer};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::text::utf16::{Texts, Utf8};
 
 /// The ids of text `i` are `ids[offsets[i]..offsets[i + 1]]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,82 +18,68 @@ pub struct Batch {
 
 /// Scratches between batches: what one batch put into its caches serves the next. As many as threads that ran at once.
 #[derive(Debug, Default)]
-pub struct Spare(Mutex<Vec<Scratch>>);
+pub struct Spare {
+    scratches: Mutex<Vec<Scratch>>,
+    room: Mutex<String>,
+}
+
+/// Larger rooms are not kept.
+const ROOM: usize = 32 << 20;
 
 impl Spare {
     /// Runs `work` with a scratch that nobody else uses.
     pub fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
-        let all = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = || self.scratches.lock().unwrap_or_else(PoisonError::into_inner);
         let mut scratch = all().pop().unwrap_or_default();
         let result = work(&mut scratch);
         all().push(scratch);
         result
     }
-}
 
-/// Texts by number, in whatever way they are stored.
-pub trait Documents: Sync {
-    fn count(&self) -> usize;
-    /// How long text `i` is, in bytes or UTF-16 units.
-    fn size(&self, i: usize) -> usize;
-    fn get<'a>(&'a self, i: usize, room: &'a mut Utf8) -> &'a str;
-}
+    /// Room for texts, empty or what was kept: memory that was written to before costs less than new.
+    pub fn room(&self) -> String {
+        std::mem::take(&mut *self.room.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 
-impl<T: AsRef<str> + Sync> Documents for [T] {
-    fn count(&self) -> usize {
-        self.len()
-    }
-    fn size(&self, i: usize) -> usize {
-        self[i].as_ref().len()
-    }
-    fn get<'a>(&'a self, i: usize, _: &'a mut Utf8) -> &'a str {
-        self[i].as_ref()
-    }
-}
-
-impl Documents for Texts {
-    fn count(&self) -> usize {
-        self.ends.len()
-    }
-    fn size(&self, i: usize) -> usize {
-        Texts::get(self, i).len()
-    }
-    fn get<'a>(&'a self, i: usize, room: &'a mut Utf8) -> &'a str {
-        room.of(Texts::get(self, i))
+    pub fn keep(&self, room: String) {
+        if room.capacity() <= ROOM {
+            *self.room.lock().unwrap_or_else(PoisonError::into_inner) = room;
+        }
     }
 }
 
 /// Encodes texts in parallel, each as `encode_into` does; the result doesn't depend on the number of threads.
-/// Progress counts sizes.
-pub fn encode_batch<D: Documents + ?Sized>(
+/// Progress counts bytes.
+pub fn encode_batch<T: AsRef<str> + Sync>(
     tokenizer: &Tokenizer,
-    texts: &D,
+    texts: &[T],
     add_special_tokens: bool,
     threads: usize,
     spare: &Spare,
     progress: &Progress,
 ) -> Result<Batch> {
-    let total = (0..texts.count()).map(|i| texts.size(i)).sum::<usize>();
+    let total = texts.iter().map(|text| text.as_ref().len()).sum::<usize>();
     progress.start(total as u64);
-    let one = |chunk: Range<usize>| -> Result<Part> {
-        let (mut part, mut room) = (Part::default(), Utf8::default());
+    let one = |chunk: &[T]| -> Result<Part> {
+        let size = chunk.iter().map(|text| text.as_ref().len()).sum::<usize>();
+        let mut part = Part { ids: Vec::with_capacity(size / 3), ends: Vec::with_capacity(chunk.len()) };
         spare.with(|scratch| {
-            for i in chunk {
+            for text in chunk {
                 progress.check()?;
-                tokenizer.encode_ids(texts.get(i, &mut room), add_special_tokens, scratch, &mut part.ids)?;
+                tokenizer.encode_ids(text.as_ref(), add_special_tokens, scratch, &mut part.ids)?;
                 part.ends.push(part.ids.len());
-                progress.add(texts.size(i) as u64);
+                progress.add(text.as_ref().len() as u64);
             }
             Ok(part)
         })
     };
     let mut parts = if threads <= 1 {
-        vec![one(0..texts.count())?]
+        vec![one(texts)?]
     } else {
         let chunks = chunks(texts, total.div_ceil(threads * 8));
         pool(threads)?.install(|| chunks.into_par_iter().map(one).collect::<Result<Vec<_>>>())?
     };
-    let mut offsets = Vec::with_capacity(texts.count() + 1);
+    let mut offsets = Vec::with_capacity(texts.len() + 1);
     offsets.push(0);
     let mut base = 0;
     for part in &parts {
@@ -110,20 +94,19 @@ pub fn encode_batch<D: Documents + ?Sized>(
 }
 
 /// Ids and where each text's end.
-#[derive(Default)]
 struct Part {
     ids: Vec<u32>,
     ends: Vec<usize>,
 }
 
-/// Ranges of about equal sizes, so that one long text doesn't hold up the rest.
-fn chunks<D: Documents + ?Sized>(texts: &D, goal: usize) -> Vec<Range<usize>> {
+/// Parts of about equal bytes, so that one long text doesn't hold up the rest.
+fn chunks<T: AsRef<str>>(texts: &[T], goal: usize) -> Vec<&[T]> {
     let mut chunks = Vec::new();
     let (mut start, mut size) = (0, 0);
-    for i in 0..texts.count() {
-        size += texts.size(i);
-        if size >= goal.max(1 << 16) || i + 1 == texts.count() {
-            chunks.push(start..i + 1);
+    for (i, text) in texts.iter().enumerate() {
+        size += text.as_ref().len();
+        if size >= goal.max(1 << 16) || i + 1 == texts.len() {
+            chunks.push(&texts[start..=i]);
             (start, size) = (i + 1, 0);
         }
     }

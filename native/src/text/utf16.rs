@@ -62,18 +62,45 @@ impl Utf8 {
     }
 }
 
-/// Many texts in one array: text `i` ends where `ends[i]` says.
+/// Many texts, one behind the other.
 #[derive(Debug, Default)]
 pub struct Texts {
-    pub units: Vec<u16>,
-    pub ends: Vec<usize>,
+    text: String,
+    ends: Vec<usize>,
+    room: Utf8,
 }
 
+/// Longer texts are turned in parts.
+const PART: usize = 1 << 14;
+
 impl Texts {
-    /// The units of text `i`.
-    pub fn get(&self, i: usize) -> &[u16] {
-        let start = if i == 0 { 0 } else { self.ends[i - 1] };
-        &self.units[start..self.ends[i]]
+    /// No texts yet; `room` is written to.
+    pub fn new(mut room: String) -> Self {
+        room.clear();
+        Self { text: room, ..Self::default() }
+    }
+
+    pub fn push(&mut self, mut units: &[u16]) {
+        while !units.is_empty() {
+            let mut end = units.len().min(PART);
+            // A pair stays together.
+            if end < units.len() && (0xd800..0xdc00).contains(&units[end - 1]) {
+                end -= 1;
+            }
+            self.text.push_str(self.room.of(&units[..end]));
+            units = &units[end..];
+        }
+        self.ends.push(self.text.len());
+    }
+
+    pub fn all(&self) -> Vec<&str> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| &self.text[start..*end]).collect()
+    }
+
+    /// The room that was written to.
+    pub fn into_room(self) -> String {
+        self.text
     }
 }
 
@@ -94,6 +121,11 @@ mod tests {
             for part in [&all[..], &all[all.len() / 2..], &all[..all.len() / 3]] {
                 prop_assert_eq!(room.of(part), String::from_utf16_lossy(part));
             }
+            let mut texts = Texts::new("before".into());
+            let long: Vec<u16> = all.iter().copied().cycle().take(if all.is_empty() { 0 } else { 2 * PART + 7 }).collect();
+            texts.push(&long);
+            texts.push(&all);
+            prop_assert_eq!(texts.all(), [String::from_utf16_lossy(&long), String::from_utf16_lossy(&all)]);
         }
     }
 }
