@@ -53,7 +53,8 @@ struct Scanner<'a, 'p> {
 
 impl<'a> Scanner<'a, '_> {
     fn wrong(&self, what: &str) -> String {
-        format!("not JSON: {what} at column {}", self.text[..self.at.min(self.text.len())].chars().count() + 1)
+        let before = &self.text[..self.text.floor_char_boundary(self.at)];
+        format!("not JSON: {what} at column {}", before.chars().count() + 1)
     }
 
     #[inline]
@@ -326,6 +327,7 @@ mod tests {
             "{} {}",
             "tru",
             "{\"text\": \"\\x\"}",
+            "{\"text\": \"\\é",
             "{\"text\": \"\\ud800\"}",
             "{\"text\": \"\\",
         ] {
