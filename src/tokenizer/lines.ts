@@ -4,7 +4,7 @@ import { MillraceError } from '../errors.ts';
 /** Lines end with \n or \r\n, which are left out; a last line without an end counts. Throws `input` for text that isn't UTF-8. */
 export async function* lineBatches(
   source: AsyncIterable<Uint8Array>,
-  batchBytes = 4 << 20,
+  batchBytes = 1 << 20,
 ): AsyncGenerator<string[], void, void> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let line = 0;

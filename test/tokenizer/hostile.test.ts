@@ -1,4 +1,7 @@
 /** Broken vocabularies are errors that name the place; strange texts survive the round trip; both ways give the same ids. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
 import { MillraceError } from '../../src/errors.ts';
@@ -87,6 +90,29 @@ test('any JSON in the place of a component is an error or a tokenizer', async (t
     { numRuns: 300 },
   );
   t.pass();
+});
+
+test('a line of 64 MB takes its time and no more, on one thread and on three', async (t) => {
+  const tokenizer = await (vocabularies.cl100k as () => Promise<Tokenizer>)();
+  const one = tokenizer.ids('Call me Ishmael. ', { addSpecialTokens: false });
+  const sentence = 'Call me Ishmael. ';
+  const texts = [sentence.repeat(Math.ceil(64e6 / sentence.length)), sentence];
+  const batch = await tokenizer.encodeBatch(texts, { addSpecialTokens: false, threads: 3 });
+  const alone = await tokenizer.encodeBatch(texts, { addSpecialTokens: false, threads: 1 });
+  t.deepEqual(batch.offsets, alone.offsets);
+  t.true(Buffer.from(batch.ids.buffer).equals(Buffer.from(alone.ids.buffer)));
+  t.deepEqual(batch.ids.slice(batch.offsets[1], batch.offsets[2]), one);
+  t.true(tokenizer.decode(batch.ids.subarray(0, batch.offsets[1])) === texts[0]);
+});
+
+test('a vocabulary that is not UTF-8 is an error that names the line', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-hostile-'));
+  const path = join(folder, 'vocab.txt');
+  writeFileSync(path, Buffer.from([0x5b, 0x55, 0x4e, 0x4b, 0x5d, 0x0a, 0xff, 0x0a]));
+  await t.throwsAsync(Tokenizer.load(path), { code: 'input', message: /vocab\.txt: line 2 is not UTF-8/ });
+  writeFileSync(join(folder, 'tokenizer.json'), Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]));
+  await t.throwsAsync(Tokenizer.load(folder), { code: 'input' });
+  rmSync(folder, { recursive: true });
 });
 
 const byteLevel = ['r50k', 'cl100k', 'o200k', 'llama3'];

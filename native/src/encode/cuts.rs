@@ -61,13 +61,13 @@ impl Cuts {
         (mix(u64::from(a), u64::from(b)) >> (64 - PAIR_BITS)) as usize
     }
 
-    /// Whether a token may reach across the place between characters `a` and `b`.
+    /// Whether a token may reach across the place between the characters of code points `a` and `b`.
     #[inline(always)]
-    pub fn joined(&self, a: char, b: char) -> bool {
-        if a.is_ascii() && b.is_ascii() {
-            return (self.ascii[a as usize & 127] >> (b as u32 & 127)) & 1 != 0;
+    pub fn joined(&self, a: u32, b: u32) -> bool {
+        if a < 128 && b < 128 {
+            return (self.ascii[a as usize & 127] >> (b & 127)) & 1 != 0;
         }
-        let bit = Self::bit(a as u32, b as u32);
+        let bit = Self::bit(a, b);
         (self.pairs[bit >> 6] >> (bit & 63)) & 1 != 0
     }
 
@@ -90,8 +90,9 @@ mod tests {
         cuts.add(" the".as_bytes());
         cuts.add(&[b' ', 0xe5, 0xa4]);
         cuts.add(&[0x80, 0xe3, 0x81, 0x82, 0xe3]);
-        assert!(cuts.joined('中', '国') && cuts.joined(' ', 't') && cuts.joined('h', 'e'));
-        assert!(!cuts.joined('国', '中') && !cuts.joined('e', ' '));
+        let joined = |a: char, b: char| cuts.joined(a as u32, b as u32);
+        assert!(joined('中', '国') && joined(' ', 't') && joined('h', 'e'));
+        assert!(!joined('国', '中') && !joined('e', ' '));
         assert!(cuts.halved(b' ', 0xe5) && cuts.halved(0x80, 0xe3) && cuts.halved(0x82, 0xe3));
         assert!(!cuts.halved(0xa4, 0xe5));
     }

@@ -9,6 +9,7 @@ use super::pairs::{NO_RANK, Pairs, Probe};
 use super::queue::Queue;
 use super::vocab::Vocab;
 use crate::error::Result;
+use crate::text::classes::decode;
 use crate::vocab::machine::prefetch;
 
 #[derive(Clone, Debug)]
@@ -196,10 +197,64 @@ impl ByteBpe {
     }
 
     /// Appends the ids of the pre-token `text[start..end]`, which is UTF-8 on its own, now or with the next `flush`.
+    /// `ascii`: it is known to have no other characters.
     #[inline(always)]
-    pub fn encode(&self, bpe: &Bpe, text: &[u8], start: usize, end: usize, memory: &mut Memory, out: &mut Vec<u32>) {
+    #[allow(clippy::too_many_arguments)]
+    pub fn encode(
+        &self,
+        bpe: &Bpe,
+        text: &[u8],
+        start: usize,
+        end: usize,
+        ascii: bool,
+        memory: &mut Memory,
+        out: &mut Vec<u32>,
+    ) {
+        if !ascii && end - start > 6 && text[end - 1] >= 0x80 && self.odd.is_none() && without_spaces(&text[start..end])
+        {
+            return self.encode_by_parts(bpe, text, start, end, memory, out);
+        }
         if memory.queue.push(text, start, end, &memory.cache) {
             self.flush(bpe, text, memory, out);
+        }
+    }
+
+    /// The same, its parts one by one: they come again sooner than the whole does.
+    #[inline(never)]
+    fn encode_by_parts(
+        &self,
+        bpe: &Bpe,
+        text: &[u8],
+        start: usize,
+        end: usize,
+        memory: &mut Memory,
+        out: &mut Vec<u32>,
+    ) {
+        self.cut(text, start, end, |start, end, _| {
+            if memory.queue.push(text, start, end, &memory.cache) {
+                self.flush(bpe, text, memory, out);
+            }
+        });
+    }
+
+    /// Calls `part` with each part of a pre-token, cut wherever no token reaches across, and the last character in it.
+    #[inline(always)]
+    fn cut(&self, text: &[u8], start: usize, end: usize, mut part: impl FnMut(usize, usize, u32)) {
+        let (mut from, mut at, mut last) = (start, start, None);
+        while at < end {
+            let (c, width) = decode(text, at);
+            if let Some(before) = last
+                && !self.cuts.joined(before, c)
+                && !self.cuts.halved(text[at - 1], text[at])
+            {
+                part(from, at, before);
+                from = at;
+            }
+            at += width;
+            last = Some(c);
+        }
+        if let Some(last) = last {
+            part(from, end, last);
         }
     }
 
@@ -221,22 +276,7 @@ impl ByteBpe {
     /// A pre-token cut wherever no token reaches across.
     #[inline(never)]
     fn encode_in_parts(&self, bpe: &Bpe, text: &[u8], start: usize, end: usize, room: &mut Room, out: &mut Vec<u32>) {
-        let Ok(piece) = std::str::from_utf8(&text[start..end]) else { return };
-        let (mut part, mut at, mut last) = (start, start, None);
-        for c in piece.chars() {
-            if let Some(before) = last
-                && !self.cuts.joined(before, c)
-                && !self.cuts.halved(text[at - 1], text[at])
-            {
-                self.encode_part(bpe, text, part, at, before, room, out);
-                part = at;
-            }
-            at += c.len_utf8();
-            last = Some(c);
-        }
-        if let Some(last) = last {
-            self.encode_part(bpe, text, part, end, last, room, out);
-        }
+        self.cut(text, start, end, |start, end, last| self.encode_part(bpe, text, start, end, last, room, out));
     }
 
     /// A part whose last character is `last`; it may be its only one.
@@ -248,11 +288,11 @@ impl ByteBpe {
         text: &[u8],
         start: usize,
         end: usize,
-        last: char,
+        last: u32,
         room: &mut Room,
         out: &mut Vec<u32>,
     ) {
-        if end - start == last.len_utf8()
+        if end - start == width_of(last)
             && let Some(word) = self.chars.get(last as usize)
         {
             let ids = [0, 21, 42].map(|shift| (word >> shift) as u32 & NO_ID);
@@ -334,6 +374,12 @@ impl ByteBpe {
         self.merger.merge(bpe, piece, room.ids, out);
         room.cache.put_long(piece, &out[first..]);
     }
+}
+
+/// Bytes of a code point in UTF-8.
+#[inline(always)]
+fn width_of(c: u32) -> usize {
+    1 + usize::from(c >= 0x80) + usize::from(c >= 0x800) + usize::from(c >= 0x1_0000)
 }
 
 /// Whether a pre-token is of a script that is written without spaces (U+3000 on): such pre-tokens seldom come twice,

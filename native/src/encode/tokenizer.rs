@@ -228,11 +228,11 @@ impl Tokenizer {
             }
             let bytes = text.as_bytes();
             match split {
-                Some(splitter) => splitter.split(text, |word| {
-                    short.encode(bpe, bytes, word.start, word.end, memory, out);
+                Some(splitter) => splitter.split_told(text, |word, ascii| {
+                    short.encode(bpe, bytes, word.start, word.end, ascii, memory, out);
                 })?,
                 None if text.is_empty() => {}
-                None => short.encode(bpe, bytes, 0, text.len(), memory, out),
+                None => short.encode(bpe, bytes, 0, text.len(), false, memory, out),
             }
             short.flush(bpe, bytes, memory, out);
             Ok(())

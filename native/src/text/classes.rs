@@ -100,13 +100,7 @@ impl Classes {
 
     #[inline]
     fn at_wide(&self, text: &[u8], at: usize) -> (u8, usize) {
-        let byte = |i: usize| (text.get(at + i).copied().unwrap_or(0) & 0x3f) as u32;
-        let first = text[at] as u32;
-        let (c, n) = match first {
-            0xf0.. => ((first & 7) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3), 4),
-            0xe0.. => ((first & 15) << 12 | byte(1) << 6 | byte(2), 3),
-            _ => ((first & 31) << 6 | byte(1), 2),
-        };
+        let (c, n) = decode(text, at);
         (self.of(c), n)
     }
 
@@ -147,8 +141,23 @@ impl Classes {
             at += 8;
         }
         match text.get(at) {
-            Some(byte) if !byte.is_ascii() || byte.is_ascii_alphabetic() => self.run(text, at, |c| c & LETTER != 0),
+            Some(byte) if !byte.is_ascii() || byte.is_ascii_alphabetic() => self.wide_letters(text, at),
             _ => at,
+        }
+    }
+
+    /// `run` with `LETTER`; U+5000 to U+8FFF, all of them letters, are told by their first byte.
+    #[inline(always)]
+    fn wide_letters(&self, text: &[u8], mut at: usize) -> usize {
+        loop {
+            while matches!(text.get(at), Some(0xe5..=0xe8)) {
+                at += 3;
+            }
+            let (bits, n) = self.at(text, at);
+            if n == 0 || bits & LETTER == 0 {
+                return at;
+            }
+            at += n;
         }
     }
 
@@ -162,6 +171,19 @@ impl Classes {
             }
             at += n;
         }
+    }
+}
+
+/// The code point and byte length of the character at `at` of valid UTF-8.
+#[inline(always)]
+pub fn decode(text: &[u8], at: usize) -> (u32, usize) {
+    let byte = |i: usize| (text.get(at + i).copied().unwrap_or(0) & 0x3f) as u32;
+    let first = text[at] as u32;
+    match first {
+        0xf0.. => ((first & 7) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3), 4),
+        0xe0.. => ((first & 15) << 12 | byte(1) << 6 | byte(2), 3),
+        0x80.. => ((first & 31) << 6 | byte(1), 2),
+        _ => (first, 1),
     }
 }
 
@@ -215,9 +237,22 @@ mod tests {
     #[test]
     fn runs_of_letters_end_where_they_should() {
         let classes = Classes::get();
-        for text in
-            ["", "a", "abcdefgh", "abcdefghijklmnop1", "abc déf", "ab\u{301}", "Z{", "@A", "a[b", "中文abc。", "`z"]
-        {
+        assert!((0x5000..0x9000).all(|c| classes.of(c) & LETTER != 0));
+        for text in [
+            "",
+            "a",
+            "龙一a䷀中国。",
+            "\u{4fff}\u{5000}\u{8fff}\u{9000}\u{4dff}",
+            "abcdefgh",
+            "abcdefghijklmnop1",
+            "abc déf",
+            "ab\u{301}",
+            "Z{",
+            "@A",
+            "a[b",
+            "中文abc。",
+            "`z",
+        ] {
             for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
                 let slow = classes.run(text.as_bytes(), at, |c| c & LETTER != 0);
                 assert_eq!(classes.letters(text.as_bytes(), at), slow, "{text} {at}");

@@ -38,8 +38,9 @@ pub fn settled(white: u64, known: u32) -> u32 {
 /// Shorter rests are not worth a block.
 const WORTH: usize = 16;
 
+/// Calls `word` with each word, and whether it is known to be ASCII.
 #[inline(always)]
-pub fn walk<R: Rules>(rules: &R, text: &[u8], mut word: impl FnMut(Range<usize>)) {
+pub fn walk<R: Rules>(rules: &R, text: &[u8], mut word: impl FnMut(Range<usize>, bool)) {
     let mut at = 0;
     while at < text.len() {
         let mut until = at;
@@ -61,7 +62,7 @@ pub fn walk<R: Rules>(rules: &R, text: &[u8], mut word: impl FnMut(Range<usize>)
             until = at + known as usize;
             while bits != 0 {
                 let end = at + bits.trailing_zeros() as usize;
-                word(start..end);
+                word(start..end, true);
                 start = end;
                 bits &= bits - 1;
             }
@@ -74,7 +75,7 @@ pub fn walk<R: Rules>(rules: &R, text: &[u8], mut word: impl FnMut(Range<usize>)
         // What isn't ASCII, what is longer than a block, and the last words.
         while at < text.len() {
             let end = rules.next(text, at);
-            word(at..end);
+            word(at..end, false);
             at = end;
             if at > until {
                 break;

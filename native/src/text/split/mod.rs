@@ -90,6 +90,12 @@ impl Splitter {
     /// linear in the text for all named splits. `Input` error where a user's expression backtracks too much.
     #[inline]
     pub fn split(&self, text: &str, mut word: impl FnMut(Range<usize>)) -> Result<()> {
+        self.split_told(text, |range, _| word(range))
+    }
+
+    /// The same; true where a word is known to be ASCII.
+    #[inline]
+    pub fn split_told(&self, text: &str, mut word: impl FnMut(Range<usize>, bool)) -> Result<()> {
         let classes = Classes::get();
         let bytes = text.as_bytes();
         match self {
@@ -97,10 +103,10 @@ impl Splitter {
             Self::Cl100k => walk(&Cl100k::<true>(classes), bytes, word),
             Self::Llama3 => walk(&Cl100k::<false>(classes), bytes, word),
             Self::O200k => walk(&O200k(classes), bytes, word),
-            Self::Bert => bert::split(classes, bytes, word),
+            Self::Bert => bert::split(classes, bytes, |range| word(range, false)),
             Self::Whole if text.is_empty() => {}
-            Self::Whole => word(0..text.len()),
-            Self::Pattern(pattern) => pattern.split(text, word)?,
+            Self::Whole => word(0..text.len(), false),
+            Self::Pattern(pattern) => pattern.split(text, |range| word(range, false))?,
         }
         Ok(())
     }
