@@ -31,7 +31,12 @@ const WARMUP = 5;
 export async function run(args: string[]): Promise<Record<string, unknown>> {
   const { values } = parseArgs({
     args,
-    options: { model: { type: 'string' }, steps: { type: 'string' }, threads: { type: 'string' } },
+    options: {
+      model: { type: 'string' },
+      steps: { type: 'string' },
+      threads: { type: 'string' },
+      portable: { type: 'boolean' },
+    },
   });
   const name = values.model ?? 'llama-small';
   const preset = presets[name];
@@ -46,7 +51,7 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
   const cpu = { before: process.cpuUsage(), after: process.cpuUsage() };
   try {
     await trainPrograms({
-      programs: programsOf(model, { isolate: preset.packed ?? false }),
+      programs: programsOf(model, { isolate: preset.packed ?? false, native: values.portable !== true }),
       data: {
         async *train() {
           for (let index = 0; ; index++) yield randomBatch(preset, random, index);

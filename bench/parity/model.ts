@@ -20,7 +20,7 @@ interface Recipe {
 export async function modelResults(example: Example): Promise<TensorSource[]> {
   const plan = setup(example);
   const model = buildModel(plan.config);
-  const training = model.trainingProgram({ ...plan.options, logits: false, hidden: false });
+  const training = model.trainingProgram({ ...plan.options, logits: false, hidden: false, native: true });
   const results = [...(await forward(example, plan, model)), ...(await backward(example, plan, training))];
   for (const name of ['adamw_plain', 'adamw_recipe']) {
     const recipe = example.meta[name] as Recipe | null | undefined;

@@ -2,6 +2,7 @@
  * Composites: functions made of several ops that autodiff treats as one, because their joint gradient is shorter or
  * reuses what the forward pass has computed. Their rules are in rules/composite.ts.
  */
+import * as native from './native.ts';
 import {
   add,
   cast,
@@ -46,7 +47,8 @@ export function attentionCore(q: Value, k: Value, v: Value, options: AttentionOp
     inputs,
     () => {
       const scores = matmul(q, k, { transB: true, alpha: scale });
-      const weights = softmax(mask ? add(scores, mask) : scores);
+      const own = q.graph.native && native.fitsSoftmax(scores, mask);
+      const weights = own ? native.maskedSoftmax(scores, mask) : softmax(mask ? add(scores, mask) : scores);
       const kept = dropout ? mul(weights, dropout) : weights;
       return [matmul(kept, v), weights, kept];
     },
@@ -57,14 +59,21 @@ export function attentionCore(q: Value, k: Value, v: Value, options: AttentionOp
 
 /** x / (1 + e^-x) (Elfwing et al. 2017; SwiGLU's gate). */
 export function silu(x: Value): Value {
+  if (x.graph.native) return native.activate('Silu', x);
   return x.graph.define('Silu', [x], () => {
     const s = sigmoid(x);
     return [mul(x, s), s];
   })[0]!;
 }
 
+/** silu(gate) * up (Shazeer 2020). */
+export function swiglu(gate: Value, up: Value): Value {
+  return gate.graph.native ? native.swiglu(gate, up) : mul(silu(gate), up);
+}
+
 /** x P(X <= x) for a standard normal X (Hendrycks and Gimpel 2016): BERT's. */
 export function gelu(x: Value): Value {
+  if (x.graph.native) return native.activate('Gelu', x);
   return x.graph.define('Gelu', [x], () => {
     const scaled = mul(x, Math.SQRT1_2);
     const cdf = add(mul(erf(scaled), 0.5), 0.5);
@@ -74,6 +83,7 @@ export function gelu(x: Value): Value {
 
 /** The tanh approximation of `gelu` (the same paper, section 2): GPT-2's `gelu_new`. */
 export function geluTanh(x: Value): Value {
+  if (x.graph.native) return native.activate('GeluTanh', x);
   return x.graph.define('GeluTanh', [x], () => {
     const c = Math.sqrt(2 / Math.PI);
     const t = tanh(mul(x, add(mul(mul(x, x), 0.044715 * c), c)));
@@ -88,6 +98,7 @@ export function layerNorm(x: Value, gain: Value, bias: Value | undefined, epsilo
 
 /** x / sqrt(mean(x^2) + epsilon) * gain (+ bias) over the last axis (Zhang and Sennrich 2019, eq. 4). */
 export function rmsNorm(x: Value, gain: Value, bias: Value | undefined, epsilon: number): Value {
+  if (x.graph.native) return native.rmsNorm(x, gain, bias, epsilon);
   return x.graph.define('RmsNorm', bias ? [x, gain, bias] : [x, gain], () => {
     const meanSquare = mul(sumOfSquares(cast(x, 'float32'), { axes: [-1], keep: true }), 1 / x.size(-1));
     const scale = cast(reciprocal(sqrt(add(meanSquare, epsilon))), x.dtype);
@@ -122,6 +133,17 @@ export function crossEntropy(
     return [neg(mul(picked, weights)), logProbs];
   };
   return logits.graph.define('CrossEntropy', [logits, labels, weights], body, { smoothing: { float: smoothing } })[0]!;
+}
+
+/** The sum of `crossEntropy` over the rows: a scalar. */
+export function crossEntropySum(
+  logits: Value,
+  labels: Value,
+  weights: Value,
+  { smoothing = 0 }: CrossEntropyOptions = {},
+): Value {
+  if (logits.graph.native) return native.crossEntropy(logits, labels, weights, smoothing);
+  return sum(crossEntropy(logits, labels, weights, { smoothing }));
 }
 
 /**

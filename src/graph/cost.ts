@@ -19,6 +19,8 @@ export function matmulFlops(graph: Graph, wanted: Value[]): number | undefined {
 const ITEM: Partial<Record<DType, number>> = { float64: 8, int64: 8, float16: 2, bfloat16: 2, bool: 1 };
 /** The runtime writes their output over an input that nobody reads any more. */
 const IN_PLACE = new Set(['Add', 'Sub', 'Mul', 'Div', 'Neg', 'Exp', 'Sqrt', 'Sigmoid', 'Tanh', 'Erf', 'Softmax']);
+/** So do these of our own. */
+const OWN_IN_PLACE = /^millrace\.(MaskedSoftmax|CrossEntropy|AddRows|\w+Grad)$/;
 /** Their output is the input's memory under another shape. */
 const VIEWS = new Set(['Reshape', 'Unsqueeze', 'Squeeze', 'Identity']);
 
@@ -53,7 +55,8 @@ export function activationBytes(graph: Graph, wanted: Value[]): number | undefin
       if (typeof elements !== 'number') return undefined;
       const bytes = elements * (ITEM[output.dtype] ?? 4);
       if (lastUse.get(output) !== at) size.set(output, bytes);
-      const reuse = IN_PLACE.has(node.op) && dying.some((value) => size.get(value) === bytes);
+      const reuse =
+        (IN_PLACE.has(node.op) || OWN_IN_PLACE.test(node.op)) && dying.some((value) => size.get(value) === bytes);
       most = Math.max(most, now + (reuse ? 0 : bytes));
       if (lastUse.get(output) !== at) now += bytes;
     }

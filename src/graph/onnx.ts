@@ -52,13 +52,13 @@ export function writeOnnx(graph: Graph, options: OnnxOptions): Uint8Array {
     ...inputs.map((value): Field => [11, valueInfo(value.name, value.dtype, value.shape)]),
     ...[...outputs].map(([to, value]): Field => [12, valueInfo(to, value.dtype, value.shape)]),
   ];
-  const custom = nodes.some((node) => domainOf(node) !== '' && !(portable && node.op === 'MatMul'));
+  const domains = new Set(nodes.filter((node) => !(portable && node.op === 'MatMul')).map(domainOf));
   return message([
     [1, IR_VERSION],
     [2, 'millrace'],
     [7, graphFields],
     [8, opset('', OPSET)],
-    [8, custom ? opset('com.microsoft', 1) : undefined],
+    ...[...domains].filter(Boolean).map((domain): Field => [8, opset(domain, 1)]),
   ]);
 }
 
@@ -78,13 +78,13 @@ export function reachable(graph: Graph, wanted: Value[]): Node[] {
 const domainOf = (node: Node) =>
   (node.op === 'MatMul' && Object.keys(node.attributes).length > 0) || node.op === 'GroupQueryAttention'
     ? 'com.microsoft'
-    : '';
+    : node.op.split('.').slice(0, -1).join('.');
 
 function writeNode(node: Node): Field[] {
   const domain = domainOf(node);
   const used = (value: Value | undefined) => value?.name ?? '';
   const fields = nodeFields(
-    domain && node.op === 'MatMul' ? 'FusedMatMul' : node.op,
+    domain && node.op === 'MatMul' ? 'FusedMatMul' : node.op.split('.').at(-1)!,
     node.inputs.map(used),
     node.outputs.map(used),
     node.op === 'Cast' ? { to: { int: ELEMENT[node.outputs[0]!.dtype] } } : node.attributes,

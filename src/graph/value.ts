@@ -57,6 +57,8 @@ export class Value {
 }
 
 export class Graph {
+  /** May hold ops of the native crate's own (native.ts). */
+  readonly native: boolean;
   readonly nodes: Node[] = [];
   readonly inputs: Value[] = [];
   /** Little-endian bytes of each constant. */
@@ -65,6 +67,10 @@ export class Graph {
   private readonly names = new Map<string, number>();
   private currentCall: Call | undefined;
   private currentSegment: string | undefined;
+
+  constructor({ native = false }: { native?: boolean | undefined } = {}) {
+    this.native = native;
+  }
 
   /** A tensor fed at each run. Its name is the ONNX name and must be unique. */
   input(name: string, dtype: DType, shape: Shape): Value {

@@ -8,7 +8,7 @@ import {
   argmax,
   cast,
   checkpoint,
-  crossEntropy,
+  crossEntropySum,
   type Dim,
   type DType,
   equal,
@@ -39,6 +39,8 @@ export interface GraphOptions {
    * products in float32, for runtimes that have no bfloat16 product.
    */
   precision?: 'float32' | 'bfloat16' | 'bfloat16-emulated' | undefined;
+  /** Use the native crate's own operators where it has some: for its CPU sessions alone, and faster there. */
+  native?: boolean | undefined;
   /** Put AdamW into the graph: weights and moments go in and come out, gradients stay inside. */
   optimizer?: AdamWGraphOptions | undefined;
 }
@@ -62,7 +64,7 @@ export interface LossOptions {
 }
 
 export class ProgramBuilder {
-  readonly graph = new Graph();
+  readonly graph: Graph;
   readonly training: boolean;
   readonly lora: LoraConfig | undefined;
   readonly parameters: Parameter[] = [];
@@ -76,6 +78,7 @@ export class ProgramBuilder {
   private readonly options: GraphOptions;
 
   constructor({ training = false, lora, trainable = lora ? isAdapter : () => true, ...options }: BuilderOptions = {}) {
+    this.graph = new Graph({ native: options.native });
     this.training = training;
     this.lora = lora;
     this.trainable = trainable;
@@ -144,9 +147,11 @@ export class ProgramBuilder {
     const counted = cast(greaterOrEqual(column, 0), 'float32');
     const scale = this.graph.input(`scale.${name}`, 'float32', []);
     const target = maximum(column, 0);
-    const each = crossEntropy(logits, target, mul(counted, weight === 1 ? scale : mul(scale, weight)), { smoothing });
+    const total = crossEntropySum(logits, target, mul(counted, weight === 1 ? scale : mul(scale, weight)), {
+      smoothing,
+    });
     const term: LossTerm = { name, output: `loss.${name}`, scale: `scale.${name}`, count: `count.${name}` };
-    this.outputs.set(term.output, sum(each));
+    this.outputs.set(term.output, total);
     this.outputs.set(term.count, sum(counted));
     if (!this.training) {
       term.correct = `correct.${name}`;
@@ -199,7 +204,7 @@ export class ProgramBuilder {
       dropout: this.dropoutMasks,
       outputs: [...outputs].map(([name, value]) => edge(name, value)),
       gradients: grads,
-      ...(updates && { updates }),
+      ...(updates && { updates, copier: copyingGraph(updates) }),
       ...(flops !== undefined && { flops }),
       ...(bytes !== undefined && { activationBytes: bytes }),
     };
@@ -252,6 +257,14 @@ export class ProgramBuilder {
       apply((from, wanted) => mixedPrecision(from, wanted, { emulate: precision === 'bfloat16-emulated' }));
     return { graph, outputs };
   }
+}
+
+function copyingGraph(updates: NonNullable<Program['updates']>): Uint8Array {
+  const graph = new Graph();
+  const outputs = new Map(
+    updates.map(({ input, shape }) => [`host.${input}`, graph.input(input, 'float32', shape)] as const),
+  );
+  return writeOnnx(graph, { outputs });
 }
 
 const fixed = (shape: Shape): number[] =>

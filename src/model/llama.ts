@@ -3,7 +3,7 @@
  * rotary attention with shared key/value heads, and SwiGLU; parameters under the names of LlamaForCausalLM.
  */
 import { MillraceError } from '../errors.ts';
-import { add, mul, rotary, type Shape, type Value } from '../graph/index.ts';
+import { add, mul, rotary, type Shape, silu, swiglu, type Value } from '../graph/index.ts';
 import { type Attend, attend } from './attention.ts';
 import type { ProgramBuilder } from './builder.ts';
 import { causalLanguageModel } from './causal.ts';
@@ -65,7 +65,7 @@ export function llama(config: LlamaConfig): Model<LlamaConfig> {
       const { out, weights } = selfAttention(b, `${name}.self_attn`, normed, attention);
       if (options.attentions) b.attention(`attention.${layer}`, weights, sizes.heads);
       const mixed = add(x, out);
-      return add(mixed, swiglu(b, `${name}.mlp`, norm(b, `${name}.post_attention_layernorm`, mixed)));
+      return add(mixed, feedForward(b, `${name}.mlp`, norm(b, `${name}.post_attention_layernorm`, mixed)));
     });
   }
 
@@ -89,11 +89,12 @@ export function llama(config: LlamaConfig): Model<LlamaConfig> {
   }
 
   /** down(silu(gate(x)) * up(x)) (Shazeer 2020, eq. 6). */
-  function swiglu(b: ProgramBuilder, name: string, x: Value): Value {
+  function feedForward(b: ProgramBuilder, name: string, x: Value): Value {
     const project = (part: string, input: Value, out: number) =>
       linear(b, `${name}.${part}_proj`, input, { out, init, bias: config.mlp_bias ?? false });
     const inner = config.intermediate_size;
-    const gated = mul(act(project('gate', x, inner)), project('up', x, inner));
+    const [gate, up] = [project('gate', x, inner), project('up', x, inner)];
+    const gated = act === silu ? swiglu(gate, up) : mul(act(gate), up);
     return project('down', gated, width);
   }
 

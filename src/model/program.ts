@@ -80,6 +80,8 @@ export interface Program {
    * `grad_norm` is put out.
    */
   updates?: { input: string; output: string; shape: number[] }[];
+  /** With `updates`: a graph that puts those inputs out unchanged, as `host.<name>`; how they come back from a device. */
+  copier?: Uint8Array;
   /** Floating-point operations of all matrix products in one run, forward and backward. */
   flops?: number;
   /** Estimate of the intermediate tensors' bytes alive at once (graph/cost.ts). */

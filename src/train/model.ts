@@ -1,8 +1,9 @@
 /** A recipe and a dataset's manifest in, the model and the programs that its batches need out. */
 import type { Manifest } from '../dataset/manifest.ts';
 import { MillraceError } from '../errors.ts';
+import type { GraphOptions } from '../model/builder.ts';
 import type { Model, ModelConfig, TrainingOptions } from '../model/index.ts';
-import type { Recipe } from './recipe.ts';
+import type { LoopRecipe, Recipe } from './recipe.ts';
 import type { BatchShape, ProgramSource } from './source.ts';
 
 /** The recipe's model with the sizes that the dataset decides. */
@@ -33,16 +34,31 @@ export function packedInputs(family: string, isolate: boolean): { segmentIds?: b
   return isolate && ['llama', 'gpt'].includes(family) ? { segmentIds: true, positionIds: true } : {};
 }
 
-export function programsOf(model: Model, { isolate, labelSmoothing = 0 }: ProgramChoice): ProgramSource {
+export function programsOf(model: Model, { isolate, labelSmoothing = 0, ...graph }: ProgramChoice): ProgramSource {
   const packed = packedInputs(model.family, isolate);
   return {
     parameters: model.parameters,
-    training: (shape) => model.trainingProgram({ ...sizes(shape), ...packed, labelSmoothing }),
+    training: (shape) => model.trainingProgram({ ...sizes(shape), ...packed, labelSmoothing, ...graph }),
     evaluation: (shape) => model.evaluationProgram({ ...sizes(shape), ...packed }),
   };
 }
 
-export interface ProgramChoice {
+/**
+ * How training graphs are made for a device. On the CPU: the native crate's operators, and its AdamW outside the graph. On
+ * another device: AdamW inside, so that weights and moments stay there, unless the recipe asks for what that form lacks.
+ */
+export function graphOptions({ training, optimizer }: LoopRecipe, device = 'cpu'): GraphOptions {
+  const { precision, recompute, accumulation } = training;
+  const { betas, eps, weight_decay: weightDecay, amsgrad, decay_all, ema } = optimizer;
+  const common = { ...(recompute && { checkpoint: true }) };
+  if (device === 'cpu')
+    // The CPU has no products of bfloat16: their operands are rounded instead.
+    return { ...common, native: true, precision: precision === 'bfloat16' ? 'bfloat16-emulated' : precision };
+  const inside = accumulation === 1 && !amsgrad && !decay_all && ema === undefined;
+  return { ...common, precision, ...(inside && { optimizer: { betas, eps, weightDecay } }) };
+}
+
+export interface ProgramChoice extends GraphOptions {
   isolate: boolean;
   labelSmoothing?: number;
 }

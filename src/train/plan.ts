@@ -1,7 +1,7 @@
 /** A recipe and its dataset in, what training would be out: sizes, memory, steps. Builds the graph; writes and runs nothing. */
 import { type Manifest, readDatasetManifest } from '../dataset/manifest.ts';
 import { buildModel, countParameters, type ModelConfig } from '../model/index.ts';
-import { modelConfig, programsOf } from './model.ts';
+import { graphOptions, modelConfig, programsOf } from './model.ts';
 import type { Recipe } from './recipe.ts';
 import type { BatchShape } from './source.ts';
 
@@ -57,7 +57,7 @@ export function planFrom({ recipe, manifest }: { recipe: Recipe; manifest: Manif
 export function sizeUp({ recipe, config, shape }: { recipe: Recipe; config: ModelConfig; shape: BatchShape }) {
   const { training, optimizer } = recipe;
   const model = buildModel(config);
-  const program = programsOf(model, { isolate: recipe.isolate }).training(shape);
+  const program = programsOf(model, { isolate: recipe.isolate, ...graphOptions(recipe) }).training(shape);
   const bytes = (count: number) => 4 * count;
   const stored = model.parameters.reduce((sum, p) => sum + p.shape.reduce((a, b) => a * b, 1), 0);
   const trained = countParameters(model.parameters.filter(({ frozen }) => !frozen));

@@ -26,6 +26,14 @@ export const trainingSchema = z.strictObject({
   keep: z.int().positive().default(3).describe('checkpoints'),
   sample_every: z.int().positive().optional().describe('updates'),
   log_every: z.int().positive().default(1).describe('updates between step events'),
+  precision: z
+    .enum(['float32', 'bfloat16'])
+    .default('float32')
+    .describe('of matrix products; weights, moments and sums stay float32'),
+  recompute: z
+    .boolean()
+    .default(false)
+    .describe('compute activations again in the backward pass: less memory, more time'),
   label_smoothing: z.number().min(0).lt(1).default(0),
   on_nonfinite: z.enum(['stop', 'skip']).default('stop').describe('what to do where a loss or gradient is not finite'),
   spike: z

@@ -19,7 +19,10 @@ export interface SessionOptions {
   parameters: Parameter[];
   /** The machine's cores by default. Results are bit-identical for the same number only. */
   threads?: number | undefined;
-  /** Where programs run: `cpu` (default), `cuda`, `cuda:<n>`, `webgpu`. Weights and moments are the CPU's. */
+  /**
+   * Where programs run: `cpu` (default), `cuda`, `cuda:<n>`, `webgpu`. With a program that holds AdamW (`updates`) weights and
+   * moments stay there from step to step; with others they are the CPU's.
+   */
   device?: string | undefined;
 }
 
@@ -67,6 +70,7 @@ export class Session {
   readonly parameters: Parameter[];
   readonly threads: number;
   private readonly native: NativeTrainer;
+  private betas: [number, number] = [0.9, 0.999];
 
   readonly device: string;
 
@@ -107,6 +111,7 @@ export class Session {
   /** Sets up AdamW for the parameters that are not frozen. Call it before `load`ing a program with gradients. */
   optimize({ betas, eps, weightDecay, amsgrad, ema }: AdamWOptions): void {
     const trained = this.trained;
+    this.betas = betas;
     const options = {
       beta1: betas[0],
       beta2: betas[1],
@@ -130,13 +135,24 @@ export class Session {
   /** Loads a program; its parameters are bound to the session's by name. `outputs`: which ones `run` returns, all by default. */
   async load(program: Program, { outputs }: { outputs?: string[] } = {}): Promise<Loaded> {
     const scalar = (name: string): Edge => ({ name, dtype: 'float32', shape: [] });
-    const inputs = [...program.inputs, ...program.losses.map(({ scale }) => scalar(scale))];
-    const gradients = new Set(program.gradients.map(({ output }) => output));
+    const { updates = [], gradients } = program;
+    const own = updates.length > 0 ? Object.keys(optimizerScalars({ lr: 0, t: 1, betas: this.betas })) : [];
+    const inputs = [
+      ...program.inputs,
+      ...program.losses
+        .map(({ scale }) => scale)
+        .concat(own)
+        .map(scalar),
+    ];
+    const terms = program.losses.flatMap(({ output, count }) => [output, count]);
     const wanted =
-      program.gradients.length > 0
-        ? program.losses.flatMap(({ output, count }) => [scalar(output), scalar(count)])
-        : program.outputs.filter(({ name }) => !gradients.has(name) && (outputs?.includes(name) ?? true));
-    const spec = { inputs, outputs: wanted, masks: program.dropout, gradients: program.gradients };
+      updates.length > 0
+        ? [...terms, 'grad_norm'].map(scalar)
+        : gradients.length > 0
+          ? terms.map(scalar)
+          : program.outputs.filter(({ name }) => outputs?.includes(name) ?? true);
+    const copier = program.copier ?? new Uint8Array();
+    const spec = { inputs, outputs: wanted, masks: program.dropout, gradients, updates, copier };
     const graph = await awaited(() => this.native.addGraph(program.onnx, spec));
     return { program, graph, inputs, outputs: wanted };
   }
@@ -152,9 +168,16 @@ export class Session {
     const counts = terms.map((_, t) => sum(micros.map(({ loaded, feeds }) => countItems(loaded.program, t, feeds))));
     const scales = counts.map((count) => (count > 0 ? 1 / count : 0));
     const { maxNorm, ...rest } = options;
+    const { updates } = first.loaded.program;
+    if (updates && micros.length > 1)
+      throw new MillraceError('internal', 'a program that holds AdamW takes one micro-batch a step');
+    const more = updates ? optimizerScalars({ lr: rest.lr, maxNorm, t: this.updates + 1, betas: this.betas }) : {};
     const native = await awaited(() =>
       this.native.step(
-        micros.map(({ loaded, feeds }) => ({ graph: loaded.graph, inputs: gather(loaded, feeds, scales) })),
+        micros.map(({ loaded, feeds }) => ({
+          graph: loaded.graph,
+          inputs: gather(loaded, { ...feeds, ...more }, scales),
+        })),
         maxNorm === undefined ? rest : { ...rest, maxNorm },
       ),
     );
@@ -252,6 +275,23 @@ export class Session {
   swapAverage(): void {
     callNative(() => this.native.swapAverage());
   }
+}
+
+/** What a program that holds AdamW is fed besides the batch: the t-th update's numbers. */
+function optimizerScalars({ lr, maxNorm = Number.POSITIVE_INFINITY, t, betas }: ScalarOptions): Feeds {
+  return {
+    'optimizer.lr': Float32Array.of(lr),
+    'optimizer.correction1': Float32Array.of(1 - betas[0] ** t),
+    'optimizer.correction2': Float32Array.of(Math.sqrt(1 - betas[1] ** t)),
+    'optimizer.max_norm': Float32Array.of(maxNorm),
+  };
+}
+
+interface ScalarOptions {
+  lr: number;
+  maxNorm?: number | undefined;
+  t: number;
+  betas: [number, number];
 }
 
 /** Items of a loss term in a batch: the entries of its labels that are not negative. */

@@ -11,7 +11,7 @@ import { buildModel, countParameters, type Model } from '../model/index.ts';
 import type { Watch } from '../progress.ts';
 import { datasetSource } from './data.ts';
 import type { TrainEvent } from './events.ts';
-import { modelConfig, programsOf } from './model.ts';
+import { graphOptions, modelConfig, programsOf } from './model.ts';
 import { measurePeakFlops } from './peak.ts';
 import type { Recipe } from './recipe.ts';
 import { type SampleContext, type TrainResult, trainPrograms } from './trainer.ts';
@@ -54,7 +54,7 @@ export async function train(options: TrainOptions): Promise<TrainResult & { para
   await writeWhole(join(out, 'config.json'), configJson);
   await writeWhole(join(out, 'tokenizer.json'), await readFile(join(vocab, 'tokenizer.json')));
   const result = await trainPrograms({
-    programs: programsOf(model, { isolate: recipe.isolate, labelSmoothing }),
+    programs: programsOf(model, { isolate: recipe.isolate, labelSmoothing, ...graphOptions(recipe, options.device) }),
     data: await datasetSource({ dir: dataset, batchSize, seed, vocab }),
     recipe,
     out,

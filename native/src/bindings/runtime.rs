@@ -12,6 +12,7 @@ use super::work::{Work, spawn};
 use crate::error::Error;
 use crate::runtime::graph::{Device, Threads};
 use crate::runtime::philox::Init;
+use crate::runtime::resident::Update;
 use crate::runtime::tensor::{Dtype, Edge};
 use crate::runtime::trainer::{self, Array, Feed, GraphSpec, Mask, Parameter, StepOptions};
 
@@ -42,11 +43,20 @@ pub struct NativeGradient {
 }
 
 #[napi(object)]
+pub struct NativeUpdate {
+    pub input: String,
+    pub output: String,
+    pub shape: Vec<i64>,
+}
+
+#[napi(object)]
 pub struct NativeGraphSpec {
     pub inputs: Vec<NativeEdge>,
     pub outputs: Vec<NativeEdge>,
     pub masks: Vec<NativeMask>,
     pub gradients: Vec<NativeGradient>,
+    pub updates: Vec<NativeUpdate>,
+    pub copier: Uint8Array,
 }
 
 /// One micro-batch: the graph's number and its inputs' bytes, in the order of its spec.
@@ -135,6 +145,12 @@ impl NativeTrainer {
             outputs: read_edges(spec.outputs)?,
             masks: spec.masks.into_iter().map(|m| Mask { name: m.name, shape: m.shape, p: m.p }).collect(),
             gradients: spec.gradients.into_iter().map(|g| (g.parameter, g.output)).collect(),
+            updates: spec
+                .updates
+                .into_iter()
+                .map(|u| Update { input: u.input, output: u.output, shape: u.shape })
+                .collect(),
+            copier: spec.copier.to_vec(),
         };
         let (inner, onnx) = (Arc::clone(&self.inner), onnx.to_vec());
         Ok(spawn(move || Ok(lock(&inner).add_graph(&onnx, spec)? as u32)))
@@ -201,7 +217,8 @@ impl NativeTrainer {
     /// Copies elements from `start` on into `into`.
     #[napi]
     pub fn read(&self, array: String, name: String, start: f64, mut into: Float32Array) -> Result<()> {
-        let trainer = lock(&self.inner);
+        let mut trainer = lock(&self.inner);
+        trainer.pull()?;
         let from = trainer.array(Array::parse(&array)?, &name)?;
         let start = start as usize;
         // SAFETY: the array belongs to the caller, who waits for this call.

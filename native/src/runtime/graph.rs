@@ -2,11 +2,14 @@
 
 use ort::environment::Environment;
 use ort::ep;
+use ort::memory::MemoryInfo;
 use ort::session::IoBinding;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
+use ort::value::DynValue;
 
 use super::library::failed;
+use super::operators;
 use super::tensor::{Edge, Tensor};
 use crate::error::{Error, Result};
 
@@ -104,6 +107,40 @@ impl Graph {
     }
 }
 
+impl Graph {
+    /// One run with a binding of its own: `kept` are inputs that lie anywhere, `fresh` outputs that the runtime makes in
+    /// `memory` and that are returned, in order. The rest as in `run`.
+    pub fn run_kept(
+        &mut self,
+        weights: &[Tensor],
+        kept: &[(&str, &DynValue)],
+        fresh: &[&str],
+        memory: &MemoryInfo,
+    ) -> Result<Vec<DynValue>> {
+        let mut binding = self.session.create_binding().map_err(failed("make a binding"))?;
+        for input in self.session.inputs() {
+            let name = input.name();
+            if let Some((_, value)) = kept.iter().find(|(known, _)| *known == name) {
+                binding.bind_input(name, *value).map_err(failed("bind an input"))?;
+            } else if let Some(tensor) = self.inputs.iter().chain(weights).find(|t| t.name() == name) {
+                binding.bind_input(name, &tensor.value).map_err(failed("bind an input"))?;
+            } else {
+                return Err(Error::internal(format!("nothing is bound to the graph's input {name}")));
+            }
+        }
+        for tensor in &mut self.outputs {
+            let name = tensor.name().to_owned();
+            binding.bind_output(name, &mut tensor.value).map_err(failed("bind an output"))?;
+        }
+        for &name in fresh {
+            binding.bind_output_to_device(name, memory).map_err(failed("bind an output"))?;
+        }
+        let mut outputs = self.session.run_binding(&binding).map_err(failed("run the graph"))?;
+        let missing = |name: &str| Error::internal(format!("the graph put out no {name}"));
+        fresh.iter().map(|name| outputs.remove(name).ok_or_else(|| missing(name))).collect()
+    }
+}
+
 /// On the CPU the tensors are read where they are; on another device this copies them there.
 fn bind_inputs(binding: &mut IoBinding, session: &Session, own: &[Tensor], weights: &[Tensor]) -> Result<()> {
     for input in session.inputs() {
@@ -139,8 +176,11 @@ pub(super) fn build(environment: &Environment, onnx: &[u8], threads: Threads) ->
         Device::Cuda(id) => vec![ep::CUDA::default().with_device_id(id).build().error_on_failure()],
         Device::WebGpu => vec![ep::WebGPU::default().build().error_on_failure()],
     };
-    Session::builder(environment)?
-        .with_execution_providers(providers)?
+    let mut builder = Session::builder(environment)?.with_execution_providers(providers)?;
+    if threads.device == Device::Cpu {
+        builder = builder.with_operators(operators::domain()?)?;
+    }
+    builder
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_parallel_execution(false)?
         // With patterns on, the second run takes one block for everything beside what the first one took: twice the memory.

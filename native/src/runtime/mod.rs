@@ -2,7 +2,11 @@
 
 pub mod decoder;
 pub mod graph;
+pub mod kernels;
+pub mod lend;
 pub mod library;
+pub mod operators;
 pub mod philox;
+pub mod resident;
 pub mod tensor;
 pub mod trainer;

@@ -9,6 +9,7 @@ use ort::environment::Environment;
 use super::graph::{Graph, Threads};
 use super::library;
 use super::philox;
+use super::resident::{Host, Resident, Update};
 use super::tensor::{Dtype, Edge, Tensor};
 use crate::error::{Error, Kind, Result};
 use crate::optim::{self, AdamW, norm};
@@ -35,6 +36,10 @@ pub struct GraphSpec {
     pub outputs: Vec<Edge>,
     pub masks: Vec<Mask>,
     pub gradients: Vec<(String, String)>,
+    /// With AdamW in the graph: the tensors that stay on the device. The last of `outputs` is then the gradients' norm.
+    pub updates: Vec<Update>,
+    /// A graph that puts out each of those unchanged as `host.<name>`.
+    pub copier: Vec<u8>,
 }
 
 /// One micro-batch: the bytes of a graph's inputs, in the order of its spec.
@@ -86,6 +91,7 @@ pub struct Trainer {
     sum: Vec<Tensor>,
     scratch: Vec<Tensor>,
     adamw: Option<AdamW>,
+    resident: Resident,
 }
 
 /// The arrays that a checkpoint holds.
@@ -139,6 +145,7 @@ impl Trainer {
             sum: Vec::new(),
             scratch: Vec::new(),
             adamw: None,
+            resident: Resident::default(),
         })
     }
 
@@ -172,9 +179,15 @@ impl Trainer {
             shape: m.shape.clone(),
         }));
         let mut graph = Graph::new(self.environment, onnx, self.threads, &inputs, &spec.outputs)?;
-        let into_sum = bind(&mut graph, &self.weights, &self.trained, &mut self.sum, &spec)?;
         let inputs = spec.inputs.len();
-        self.entries.push(Entry { graph, inputs, spec, into_sum: Some(into_sum), into_scratch: None });
+        let into_sum = if spec.updates.is_empty() {
+            Some(bind(&mut graph, &self.weights, &self.trained, &mut self.sum, &spec)?)
+        } else {
+            let make = || Graph::new(self.environment, &spec.copier, self.threads, &[], &[]);
+            self.resident.join(&spec.updates, make)?;
+            None
+        };
+        self.entries.push(Entry { graph, inputs, spec, into_sum, into_scratch: None });
         Ok(self.entries.len() - 1)
     }
 
@@ -207,6 +220,7 @@ impl Trainer {
 
     /// Runs a graph forward (dropout masks at 1) and returns its outputs' bytes, in the order of its spec.
     pub fn run(&mut self, feed: &Feed) -> Result<Vec<Vec<u8>>> {
+        self.pull()?;
         self.feed(feed)?;
         let missing = || Error::internal("the graph is not bound");
         let entry = self.entries.get_mut(feed.graph).ok_or_else(missing)?;
@@ -220,6 +234,11 @@ impl Trainer {
     /// One optimizer step over all micro-batches.
     pub fn step(&mut self, micros: &[Feed], options: StepOptions) -> Result<StepResult> {
         let mut result = StepResult::default();
+        if let [feed] = micros
+            && !self.entry(feed.graph)?.spec.updates.is_empty()
+        {
+            return self.step_resident(feed, options);
+        }
         for (micro, feed) in micros.iter().enumerate() {
             self.feed(feed)?;
             let start = Instant::now();
@@ -248,6 +267,40 @@ impl Trainer {
         self.apply(options, &mut result)?;
         result.optimizer_ms += ms(start);
         Ok(result)
+    }
+
+    /// One step of a graph that holds AdamW itself.
+    fn step_resident(&mut self, feed: &Feed, options: StepOptions) -> Result<StepResult> {
+        let mut result = StepResult::default();
+        self.feed(feed)?;
+        let start = Instant::now();
+        self.draw_masks(feed.graph, options, 0)?;
+        result.mask_ms = ms(start);
+        let start = Instant::now();
+        let (Some(adamw), Some(entry)) = (self.adamw.as_mut(), self.entries.get_mut(feed.graph)) else {
+            return Err(Error::internal("a step was asked for before the optimizer was set up"));
+        };
+        let host = Host { weights: &mut self.weights, trained: &self.trained, adamw };
+        let finite = |graph: &Graph| {
+            result.scalars = graph.outputs.iter().filter_map(|t| t.floats().first().copied()).map(f64::from).collect();
+            result.grad_norm = result.scalars.pop().unwrap_or(f64::NAN);
+            result.grad_norm.is_finite() && result.scalars.iter().all(|x| x.is_finite())
+        };
+        let updates = &entry.spec.updates;
+        let applied = self.resident.step(&mut entry.graph, updates, &host, self.threads.device, finite)?;
+        if applied {
+            let updates = host.adamw.steps() + 1;
+            host.adamw.set_steps(updates);
+        }
+        result.applied = applied;
+        result.run_ms = ms(start);
+        Ok(result)
+    }
+
+    /// Weights and moments as the device has them are copied here.
+    pub fn pull(&mut self) -> Result<()> {
+        let Some(adamw) = self.adamw.as_mut() else { return Ok(()) };
+        self.resident.pull(&mut Host { weights: &mut self.weights, trained: &self.trained, adamw })
     }
 
     /// The first micro-batch writes into the sum, later ones into scratch tensors that are made at the first need.
@@ -302,6 +355,7 @@ impl Trainer {
     /// Draws a parameter's first values.
     pub fn init(&mut self, name: &str, init: philox::Init, seed: u64) -> Result<()> {
         let index = self.weight_index(name)?;
+        self.resident.forget();
         let values = self.weights[index].floats_mut();
         self.pool.install(|| philox::fill(values, init, philox::init_stream(seed, name)));
         Ok(())
@@ -328,6 +382,8 @@ impl Trainer {
 
     /// The same, to write into.
     pub fn array_mut(&mut self, array: Array, name: &str) -> Result<&mut [f32]> {
+        self.pull()?;
+        self.resident.forget();
         let index = self.weight_index(name)?;
         if array == Array::Weight {
             return Ok(self.weights[index].floats_mut());

@@ -1,4 +1,5 @@
 /** Gradients of the composites: groups of ops whose joint gradient has a shorter form than their parts' (composites.ts). */
+import * as native from '../native.ts';
 import {
   add,
   cast,
@@ -25,6 +26,7 @@ const rowMean = (x: Value) => mul(sum(x, { axes: [-1], keep: true }), 1 / x.size
 export const composite: Record<string, Rule> = {
   // dx = s (g - mean(g) - xhat mean(g xhat)), g = dy * gain, s = inverse standard deviation.
   LayerNormalization: ({ inputs: [x, gain, bias], outputs: [, mean, scale] }, [dy]) => {
+    if (x!.graph.native) return native.layerNormGrad(dy!, x!, gain!, mean!, scale!).slice(0, bias ? 3 : 2);
     const centred = mul(sub(x!, cast(mean!, x!.dtype)), cast(scale!, x!.dtype));
     const g = mul(dy!, gain!);
     const dx = mul(sub(sub(g, rowMean(g)), mul(centred, rowMean(mul(g, centred)))), cast(scale!, x!.dtype));
@@ -38,7 +40,10 @@ export const composite: Record<string, Rule> = {
   },
   // As for Gather, with nothing from the places that hold the padding id.
   Embedding: ({ inputs: [table, ids], attributes }, [dy]) => {
-    const real = cast(not(equal(ids!, (attributes.padding as { int: number }).int)), dy!.dtype);
+    const padding = (attributes.padding as { int: number }).int;
+    if (table!.graph.native && native.fitsRows(table!, ids!))
+      return [(gathered) => native.addRows(gathered ?? zerosLike(table!), ids!, dy!, padding)];
+    const real = cast(not(equal(ids!, padding)), dy!.dtype);
     return [scatterRows(table!, ids!, mul(dy!, reshape(real, [...ids!.shape, 1])))];
   },
   // A rotation's transpose turns the other way.
@@ -53,12 +58,12 @@ export const composite: Record<string, Rule> = {
     const dOut = dy ?? zerosLike(out!);
     let dP = matmul(dOut, v!, { transB: true });
     if ((attributes.dropout as { int: number }).int) dP = mul(dP, dropout!);
-    let total = rowSum(mul(dOut, out!));
-    if (dWeights) {
-      dP = add(dP, dWeights);
-      total = add(total, rowSum(mul(dWeights, weights!)));
-    }
-    const dS = mul(weights!, sub(dP, total));
+    if (dWeights) dP = add(dP, dWeights);
+    const plain = () => {
+      const total = rowSum(mul(dOut, out!));
+      return mul(weights!, sub(dP, dWeights ? add(total, rowSum(mul(dWeights, weights!))) : total));
+    };
+    const dS = q!.graph.native ? native.softmaxGrad(weights!, dP) : plain();
     return [
       unbroadcast(matmul(dS, k!, { alpha }), q!.shape),
       unbroadcast(matmul(dS, q!, { transA: true, alpha }), k!.shape),

@@ -1,4 +1,6 @@
 /** The gradient rules: op name -> what flows back to each input. One file a kind of op; together the whole of autodiff. */
+
+import { native } from '../native.ts';
 import { composite } from './composite.ts';
 import { elementwise } from './elementwise.ts';
 import { index } from './index_ops.ts';
@@ -16,4 +18,5 @@ export const rules: Record<string, Rule> = {
   ...reduction,
   ...index,
   ...composite,
+  ...native,
 };

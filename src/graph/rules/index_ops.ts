@@ -1,4 +1,5 @@
 /** Gradients of the ops that pick elements by index. */
+import * as native from '../native.ts';
 import { expand, reshape, scatterAdd, zerosLike } from '../ops.ts';
 import { product } from '../shapes.ts';
 import type { Value } from '../value.ts';
@@ -6,6 +7,8 @@ import type { Rule } from './rule.ts';
 
 /** Adds rows of gradient into the gradient of their table, on top of what it has already (from a tied head, say). */
 export const scatterRows = (table: Value, indices: Value, dy: Value) => (gathered: Value | undefined) => {
+  if (table.graph.native && native.fitsRows(table, indices))
+    return native.addRows(gathered ?? zerosLike(table), indices, dy);
   const count = product(indices.shape);
   const updates = reshape(dy, [count, product(table.shape.slice(1))]);
   const at = expand(reshape(indices, [count, 1]), updates.shape, updates);
