@@ -58,14 +58,17 @@ if (there('zsh')) {
     t.is(shell('zsh', ['-n', path]).status, 0);
     for (const [line, among] of LINES) {
       // A terminal of zsh's own, in which Tab is pressed; the list it draws is read.
+      // Each wait ends as soon as what it waits for is there, and fails after 20 s: a loaded machine only makes it slower.
       const script = `
         zmodload zsh/zpty
+        until_seen() { for n in {1..400}; do while zpty -r -t z part; do got+=$part; done; [[ $got == *$1* ]] && return; sleep 0.05; done }
         zpty -b z zsh -f -i
         zpty -w z "PS1=; autoload -Uz compinit; compinit -D -u; zstyle ':completion:*' list-prompt ''; LISTMAX=0; setopt no_list_beep"
-        zpty -w z "source '${path}'; compdef _millrace millrace"
-        sleep 0.7; zpty -r -t z out
+        zpty -w z "source '${path}'; compdef _millrace millrace; print set''up-done"
+        until_seen setup-done; got=
         zpty -w -n z "millrace ${line.join(' ')}"$'\\t\\t'
-        sleep 1; while zpty -r -t z part; do print -r -- $part; done; zpty -d z`;
+        for word in ${among.join(' ')}; do until_seen $word; done
+        print -r -- $got; zpty -d z`;
       const { stdout } = shell('zsh', ['-fc', script]);
       for (const word of among) t.true(stdout.includes(word), `${line.join(' ')}: ${word} in ${stdout}`);
     }
