@@ -11,6 +11,7 @@ export { type ErrorCode, MillraceError } from './errors.ts';
 export { type ExportOptions, type ExportResult, exportModel } from './export/export.ts';
 export { type FinetuneOptions, type FinetuneResult, finetune } from './finetune/finetune.ts';
 export { type FinetuneRecipe, finetuneSchema } from './finetune/recipe.ts';
+export { type ScoreOptions, type Scores, scoreFinetuned } from './finetune/score.ts';
 export {
   type AttentionChoice,
   type AttentionOptions,

@@ -13,6 +13,7 @@ import type { Watch } from '../progress.ts';
 import { readLabelled, readTextPairs } from './examples.ts';
 import { type FinetuneRecipe, finetuneSchema } from './recipe.ts';
 
+/** What `scoreFinetuned` takes. */
 export interface ScoreOptions extends Watch {
   /** Run folder of a fine-tuning. */
   run: string;
@@ -21,6 +22,7 @@ export interface ScoreOptions extends Watch {
   threads?: number | undefined;
 }
 
+/** Accuracy, F1 and the confusion matrix, or BLEU. */
 export type Scores = Record<string, unknown>;
 
 /**

@@ -4,8 +4,8 @@ import { escapeHtml } from './html.ts';
 
 type Map = AttentionText['maps'][number];
 
-/** Side of a cell, width of the labels and gap between heads, in the picture's units. */
-const [CELL, LABEL, GAP] = [15, 74, 26];
+/** Side of a cell, a letter's width and the gap between heads, in the picture's units. */
+const [CELL, LETTER, GAP] = [15, 6.4, 26];
 /** Weights are drawn in so many steps; those of the first are left white. */
 const STEPS = 20;
 const COLUMNS = 4;
@@ -15,11 +15,15 @@ export function heatSvg({ title, maps }: AttentionText): string {
   let width = 0;
   const parts: string[] = [];
   for (const map of maps) {
-    const box = { width: LABEL + map.keys.length * CELL + GAP, height: LABEL + map.queries.length * CELL + GAP };
+    const room = { left: wide(map.queries), top: wide(map.keys) };
+    const box = {
+      width: room.left + map.keys.length * CELL + GAP,
+      height: room.top + map.queries.length * CELL + GAP,
+    };
     parts.push(text({ x: 8, y: top, words: map.name, bold: true }));
     for (const [i, head] of map.heads.entries()) {
       const [x, y] = [8 + (i % COLUMNS) * box.width, top + 12 + Math.floor(i / COLUMNS) * box.height];
-      parts.push(square(map, head, { x, y }));
+      parts.push(square(map, head, { x: x + room.left, y: y + room.top }));
       width = Math.max(width, x + box.width);
     }
     top += 24 + Math.ceil(map.heads.length / COLUMNS) * box.height;
@@ -28,8 +32,10 @@ export function heatSvg({ title, maps }: AttentionText): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${top}" role="img" aria-label="${label}" font-family="ui-sans-serif, system-ui, sans-serif" fill="#1b1d21"><rect width="${width}" height="${top}" fill="#fff"/>${text({ x: 8, y: 16, words: title })}${parts.join('')}</svg>\n`;
 }
 
+const wide = (tokens: string[]) => Math.round(8 + LETTER * Math.max(...tokens.map((token) => [...token].length)));
+
 function square({ queries, keys }: Map, { layer, head, weights }: Map['heads'][number], at: { x: number; y: number }) {
-  const [left, top] = [at.x + LABEL, at.y + LABEL];
+  const { x: left, y: top } = at;
   const levels = Array.from({ length: STEPS + 1 }, (): string[] => []);
   weights.forEach((weight, i) => {
     const [q, k] = [Math.floor(i / keys.length), i % keys.length];

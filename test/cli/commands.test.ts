@@ -191,6 +191,19 @@ for (const { path } of leaves) {
   });
 }
 
+test('evaluate scores a fine-tuned model on other examples', async (t) => {
+  const { code, stdout, stderr } = await millrace(['evaluate', 'bert/finetune', '--data', 'labelled.jsonl', '--json'], {
+    cwd,
+  });
+  t.is(code, 0, stderr);
+  const { items, confusion } = JSON.parse(stdout) as { items: number; confusion: number[][] };
+  t.is(items, 40);
+  t.is(
+    confusion.flat().reduce((a, b) => a + b),
+    40,
+  );
+});
+
 for (const [path, row] of Object.entries(ROWS)) {
   test(`${path}: --json is one object on stdout and JSON lines on stderr`, async (t) => {
     const { code, stdout, stderr } = await works(row, ['--json']);

@@ -57,7 +57,7 @@ test('the page of two trainings that run', async (t) => {
       async () => ((await stat(join(cwd, name, 'metrics.jsonl')).catch(() => undefined))?.size ?? 0) > 5000,
     );
   }
-  const watch = start(['watch', ...names, '--port', '0'], cwd);
+  const watch = start(['watch', '.', '--port', '0'], cwd);
   const [address] = (await once(watch.stdout!, 'data')) as [Buffer];
   const url = String(address).trim();
   const browser = await launch();
