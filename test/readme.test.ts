@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test from 'ava';
 import { verbs } from '../src/cli/registry.ts';
 import { millrace, root } from './cli/run.ts';
@@ -65,6 +65,18 @@ for (const page of pages) {
         }
       }
     }
+  });
+}
+
+for (const page of pages) {
+  test(`${page}: every link and picture is there`, (t) => {
+    const text = readFileSync(join(root, page), 'utf8').replaceAll(/```.*?```/gs, '');
+    const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!.replace(/#.*/, ''));
+    const inside = targets.filter((target) => target !== '' && !/^\w+:/.test(target));
+    t.deepEqual(
+      inside.filter((target) => !existsSync(join(root, dirname(page), target))),
+      [],
+    );
   });
 }
 

@@ -25,7 +25,7 @@ export function pattern(source) {
     // Engines without inline flags: the contractions are all that the known patterns use them for.
     return new RegExp(
       plain
-        .replace(/\(\?i:'s\|'t\|'re\|'ve\|'m\|'ll\|'d\)/g, "'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])")
+        .replace(/\(\?i:'s\|'t\|'re\|'ve\|'m\|'ll\|'d\)/g, "(?:'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL]))")
         .replace(/\(\?i:/g, '(?:'),
       'gu',
     );
