@@ -43,12 +43,30 @@ export async function runSweep(
   return { path: join(base.dir, 'sweep.json'), points };
 }
 
+const WANTED = [
+  'parameters',
+  'loss',
+  'validationLoss',
+  'perplexity',
+  'bitsPerByte',
+  'accuracy',
+  'macroF1',
+  'bleu',
+  'tokensPerSecond',
+];
+
+/** Those that a model is judged by; of other pipelines, the figures of the last stage that has any. */
 function figures(result: RunResult): Record<string, number | string> {
-  const wanted = ['parameters', 'validationLoss', 'perplexity', 'bitsPerByte', 'accuracy', 'bleu', 'tokensPerSecond'];
-  const all = Object.assign({}, ...result.stages.map(({ summary }) => summary)) as Record<string, unknown>;
-  const found = wanted.flatMap((key) => (typeof all[key] === 'number' ? [[key, all[key]] as const] : []));
+  const numbers = result.stages.map(({ kind, summary }) =>
+    kind === 'report'
+      ? []
+      : Object.entries(summary).filter((pair): pair is [string, number] => typeof pair[1] === 'number'),
+  );
+  const all = new Map(numbers.flat());
+  const known = WANTED.filter((key) => all.has(key)).map((key) => [key, all.get(key)!] as const);
+  const found = known.length > 0 ? known : (numbers.findLast((own) => own.length > 0) ?? []).slice(0, 6);
   const seconds = result.stages.reduce((sum, stage) => sum + stage.seconds, 0);
-  return { ...Object.fromEntries(found), seconds: Math.round(seconds) };
+  return { ...Object.fromEntries(found), seconds: Math.round(10 * seconds) / 10 };
 }
 
 const slug = (key: string, value: unknown) => `${key.split('.').at(-1)}-${String(value).replace(/[^\w.]+/g, '_')}`;

@@ -40,7 +40,11 @@ const define: Define = (command) => {
         if (options.dryRun) {
           const { dryRun } = await import('../../pipeline/preview.ts');
           const preview = await dryRun(pipeline, choice);
-          return { data: preview, text: describePreview(preview) };
+          const { combinations } = await import('../../pipeline/sweep.ts');
+          const paths = Object.keys(pipeline.sweep);
+          const points = paths.length > 0 ? combinations(pipeline.sweep) : [];
+          const sweep = points.length > 0 ? `\nsweep: ${points.length} times, over ${paths.join(', ')}` : '';
+          return { data: { ...preview, sweep: points }, text: describePreview(preview) + sweep };
         }
         const run = { ...choice, ...call.watch, onEvent: narrate(call) };
         if (Object.keys(pipeline.sweep).length > 0) {
