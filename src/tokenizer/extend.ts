@@ -9,6 +9,7 @@ import { Tokenizer } from './tokenizer.ts';
 import { OBJECTIVES, type Objective } from './train.ts';
 import { count, type WordSources } from './words.ts';
 
+/** What `extendVocab` takes. */
 export interface ExtendVocabOptions extends WordSources {
   /** Folder or file of the vocabulary. */
   dir: string;
@@ -23,6 +24,7 @@ export interface ExtendVocabOptions extends WordSources {
   out: string;
 }
 
+/** What an extension came to. */
 export interface ExtendedVocab {
   path: string;
   /** Entries afterwards, and how many of them are new. */

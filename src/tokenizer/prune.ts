@@ -8,6 +8,7 @@ import { pairOf, plainTokens, type TokenizerJson } from './json.ts';
 import { Tokenizer } from './tokenizer.ts';
 import { countUses } from './uses.ts';
 
+/** What `pruneVocab` takes. */
 export interface PruneVocabOptions extends Watch {
   /** Folder or file of the vocabulary. */
   dir: string;
@@ -19,6 +20,7 @@ export interface PruneVocabOptions extends Watch {
   out: string;
 }
 
+/** What is left, and which ids were kept. */
 export interface PrunedVocab {
   path: string;
   size: number;

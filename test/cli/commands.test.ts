@@ -53,6 +53,18 @@ const ROWS: Record<string, Row> = {
     missing: ['vocab convert nowhere --to gpt2 --out OUT', NO_VOCAB],
     writes: true,
   },
+  'vocab extend': {
+    line: 'vocab extend lm/vocab text.txt --size 320 --out OUT',
+    missing: ['vocab extend nowhere text.txt --size 320 --out OUT', NO_VOCAB],
+    wrong: 'vocab extend lm/vocab text.txt --size many --out OUT',
+    writes: true,
+  },
+  'vocab prune': {
+    line: 'vocab prune lm/vocab text.txt --size 290 --out OUT',
+    missing: ['vocab prune nowhere text.txt --size 290 --out OUT', NO_VOCAB],
+    wrong: 'vocab prune lm/vocab text.txt --size many --out OUT',
+    writes: true,
+  },
   encode: {
     line: 'encode lm/vocab',
     stdin: TEXT,
