@@ -106,6 +106,7 @@ function describePlan(plan: TrainPlan): string {
     ['tokens in all', count(plan.tokens)],
     ['passes over the data', plan.epochs === undefined ? undefined : plan.epochs.toFixed(2)],
     ['FLOP a step', plan.flopsPerStep === undefined ? undefined : `${(plan.flopsPerStep / 1e9).toFixed(1)} G`],
+    ['memory: process', bytes(memory.process)],
     ['memory: weights', bytes(memory.weights)],
     ['memory: gradients', bytes(memory.gradients)],
     ['memory: optimizer', bytes(memory.optimizer)],
