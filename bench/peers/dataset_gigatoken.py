@@ -38,11 +38,13 @@ with tempfile.NamedTemporaryFile() as out:
     joined[: rows * args.seq_len].tofile(out.name)
     seconds = time.perf_counter() - started
 after = os.times()
+cpu = after.user + after.system - before.user - before.system
 print(json.dumps({
     "seconds": seconds,
-    "cpuSeconds": after.user + after.system - before.user - before.system,
+    "cpuSeconds": cpu,
     "tokens": len(joined),
     "tokensPerSecond": round(len(joined) / seconds),
+    "tokensPerCpuSecond": round(len(joined) / cpu),
     "documents": len(counts),
     "peakRssMb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
 }))

@@ -54,13 +54,13 @@ fn main() {
         partition_bytes: u64::MAX,
     };
     let read = |plan: &Plan| {
-        let mut all = Tokenized::default();
+        let mut all = Vec::new();
         let mut cutter = Cutter::new(sources.clone(), u64::MAX);
         let mut session = encoder.session();
         while let Some(block) = cutter.next(Vec::new()).unwrap() {
-            all.append(tokenize(plan, session.as_mut(), &block, &sources, None).unwrap());
+            all.push(tokenize(plan, session.as_mut(), &block, &sources, None).unwrap());
         }
-        all.splits.into_iter().next().unwrap()
+        Tokenized::join(all).splits.into_iter().next().unwrap()
     };
 
     let causal = plan(Task::Causal(Causal { pack: Pack::BestFit, bos: None, eos: special.eos }), 1024);

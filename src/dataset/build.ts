@@ -31,7 +31,7 @@ export interface BuildDatasetOptions extends CorpusOptions, Watch {
   maxRejects?: number | undefined;
   /** Write each shard as Parquet too, beside the Arrow file. Default false. */
   parquet?: boolean | undefined;
-  /** Bytes of text that become one shard. Default 32 MiB. */
+  /** Bytes of text that become one shard. Default 32 MiB; with a dupeFactor so much less that shards stay as large. */
   partitionBytes?: number | undefined;
 }
 
@@ -75,7 +75,7 @@ async function toRequest(options: BuildDatasetOptions): Promise<string> {
     split: [train, validation, test],
     fields,
     clean: options.clean ?? {},
-    partitionBytes: options.partitionBytes ?? 32 << 20,
+    partitionBytes: options.partitionBytes ?? partitionBytes(options.task),
     sources: corpus.files.map(({ path, format }) => ({ path: portable(path), format })),
     out: resolve(options.out),
     threads: options.threads ?? availableParallelism(),
@@ -88,6 +88,12 @@ async function toRequest(options: BuildDatasetOptions): Promise<string> {
 function portable(path: string): string {
   const short = relative(process.cwd(), resolve(path));
   return (short.startsWith('..') ? path : short).replaceAll('\\', '/');
+}
+
+/** What a thread holds in memory: 32 MiB of text, but no less than 4 MiB, in which documents find others to pair with. */
+function partitionBytes(task: BuildDatasetOptions['task']): number {
+  const dupes = typeof task === 'object' && 'dupeFactor' in task ? (task.dupeFactor ?? 1) : 1;
+  return Math.max(Math.floor((32 << 20) / dupes), 4 << 20);
 }
 
 function toTask(options: BuildDatasetOptions): object {

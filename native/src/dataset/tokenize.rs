@@ -52,13 +52,18 @@ pub struct Tokenized {
 }
 
 impl Tokenized {
-    /// Appends what comes after it in the input.
-    pub fn append(&mut self, next: Self) {
-        self.counts += &next.counts;
-        self.rejects.extend(next.rejects);
-        for (all, docs) in self.splits.iter_mut().zip(next.splits) {
-            if all.is_empty() { *all = docs } else { all.append(&docs) }
+    /// What stands one after the other in the input as one. Each part is freed as soon as it is copied.
+    pub fn join(parts: Vec<Self>) -> Self {
+        let mut all = Self::default();
+        for (split, docs) in all.splits.iter_mut().enumerate() {
+            docs.reserve(parts.iter().map(|part| &part.splits[split]));
         }
+        for part in parts {
+            all.counts += &part.counts;
+            all.rejects.extend(part.rejects);
+            all.splits.iter_mut().zip(&part.splits).for_each(|(docs, next)| docs.append(next));
+        }
+        all
     }
 }
 

@@ -47,6 +47,14 @@ impl TokenDocs {
         &self.ids[self.range(doc)]
     }
 
+    /// Makes room for all of `parts`.
+    pub fn reserve<'a>(&mut self, parts: impl Iterator<Item = &'a Self> + Clone) {
+        self.ids.reserve_exact(parts.clone().map(|part| part.ids.len()).sum());
+        self.ends.reserve_exact(parts.clone().map(|part| part.ends.len()).sum());
+        self.marks.reserve_exact(parts.clone().map(|part| part.marks.len()).sum());
+        self.labels.reserve_exact(parts.map(|part| part.labels.len()).sum());
+    }
+
     /// Appends a part of `other` as a document of its own.
     pub fn push_from(&mut self, other: &TokenDocs, range: std::ops::Range<usize>) {
         self.ids.extend_from_slice(&other.ids[range.clone()]);

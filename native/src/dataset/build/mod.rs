@@ -206,8 +206,7 @@ impl Builder<'_> {
                     .with_hint(format!("delete {} and start again", self.work.dir.display())))
             };
         }
-        let mut all = Tokenized::default();
-        open.blocks.into_iter().flatten().filter_map(|(_, tokens)| tokens).for_each(|tokens| all.append(tokens));
+        let all = Tokenized::join(open.blocks.into_iter().flatten().filter_map(|(_, tokens)| tokens).collect());
         let mut record =
             Record { hash, counts: all.counts, shards: Vec::new(), rest: Default::default(), rejects: all.rejects };
         let name = format!("part-{partition:06}");
