@@ -102,7 +102,7 @@ def saved_by_hf(m):
     return files
 
 
-def llama(name, batch=2, time=11, mask=None, ignore=0, pads=False, **kw):
+def llama(name, batch=2, time=11, mask=None, ignore=0, pads=False, silent=None, **kw):
     if PART not in name: return
     base = dict(vocab_size=61, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
                 max_position_embeddings=64, attn_implementation='eager', use_cache=False)
@@ -113,6 +113,7 @@ def llama(name, batch=2, time=11, mask=None, ignore=0, pads=False, **kw):
     x = ids(batch, time, high=base['vocab_size'])
     if pads: x[:, ::3] = kw['pad_token_id']
     y = x.clone(); y[:, :ignore] = -100
+    if silent is not None: y[silent] = -100
     inp = dict(input_ids=x, labels=y)
     if mask is not None:
         inp['attention_mask'] = mask; inp['labels'] = y.masked_fill(mask == 0, -100)
@@ -131,6 +132,13 @@ llama('llama_yarn', scaling=dict(rope_type='yarn', factor=4.0, original_max_posi
 llama('llama_gelu', hidden_act='gelu', batch=5)
 llama('llama_rightpad', batch=3, time=12, mask=lengths_mask([12, 7, 3], 12), pad_token_id=0)
 llama('llama_padid', pads=True, pad_token_id=7, tie_word_embeddings=True)
+llama('llama_mqa', batch=1, time=7, vocab_size=101, hidden_size=40, intermediate_size=37, num_attention_heads=8, num_key_value_heads=1, head_dim=6)
+llama('llama_short', batch=1, time=2, num_hidden_layers=1, hidden_size=2, intermediate_size=1, num_attention_heads=1, num_key_value_heads=1)
+llama('llama_eps', rms_norm_eps=0.05, hidden_act='relu', silent=0, num_hidden_layers=4)
+llama('llama_long', batch=1, time=300, max_position_embeddings=512, num_hidden_layers=1, head_dim=32)
+llama('llama_deep', batch=3, time=19, vocab_size=511, hidden_size=48, intermediate_size=96, num_hidden_layers=6, num_attention_heads=12, num_key_value_heads=4)
+llama('llama_emptyrow', batch=3, time=9, mask=lengths_mask([9, 0, 4], 9), pad_token_id=0)
+llama('llama_leftpad', batch=3, time=9, mask=lengths_mask([9, 2, 5], 9, left=True), pad_token_id=0)
 
 
 def gpt2(name, batch=3, time=10, mask=None, **kw):
@@ -151,6 +159,9 @@ gpt2('gpt2_gelu', activation_function='gelu', layer_norm_epsilon=1e-3, time=32)
 gpt2('gpt2_silu', activation_function='silu', scale_attn_by_inverse_layer_idx=True)
 gpt2('gpt2_unscaled', scale_attn_weights=False, activation_function='gelu_pytorch_tanh', initializer_range=0.1)
 gpt2('gpt2_padded', batch=4, mask=lengths_mask([10, 4, 6, 1], 10), activation_function='quick_gelu')
+gpt2('gpt2_narrow', batch=1, time=2, n_embd=7, n_layer=1, n_head=1, n_inner=3)
+gpt2('gpt2_deep', batch=2, time=31, n_embd=40, n_layer=6, n_head=8, reorder_and_upcast_attn=True)
+gpt2('gpt2_ends', batch=2, time=9, n_positions=9, mask=lengths_mask([9, 0], 9), layer_norm_epsilon=1e-12, activation_function='gelu_fast')
 
 
 class FineTune(nn.Module):
@@ -179,6 +190,7 @@ def gpt2_ft(name, lam, labels, lengths, **kw):
 gpt2_ft('gpt2ft_zero', 0.0, 2, [9, 5, 7, 2])
 gpt2_ft('gpt2ft_two', 2.0, 5, [12, 12, 3], n_layer=1, n_inner=30)
 gpt2_ft('gpt2ft_untied', 0.25, 3, [6, 1, 8, 8, 4], tie_word_embeddings=False)
+gpt2_ft('gpt2ft_one', 1.0, 9, [3], n_layer=3, n_head=8)
 
 
 def bert(name, head, batch=4, lengths=(14, 9, 14, 5), mask_p=0.3, labels=2, trainable=None, **kw):
@@ -211,6 +223,11 @@ bert('bert_cls2', 'seqcls_whole', labels=2, num_hidden_layers=3)
 bert('bert_cls7', 'seqcls_whole', labels=7, classifier_dropout=0.0)
 bert('bert_head', 'seqcls_headonly', labels=4, trainable=['classifier.weight', 'classifier.bias'])
 bert('bert_headpool', 'seqcls_headonly', labels=3, trainable=['classifier.weight', 'classifier.bias', 'bert.pooler.dense.weight', 'bert.pooler.dense.bias'])
+bert('bert_narrow', 'pretraining', batch=1, lengths=(2,), hidden_size=7, num_attention_heads=1, intermediate_size=3, num_hidden_layers=1)
+bert('bert_allmasked', 'maskedlm', batch=3, lengths=(20, 3, 1), mask_p=1.0, hidden_size=27, num_attention_heads=9)
+bert('bert_deep', 'pretraining', batch=5, lengths=(16, 16, 2, 7, 3), num_hidden_layers=6, hidden_size=48, num_attention_heads=12, intermediate_size=100, layer_norm_eps=1e-3)
+bert('bert_emptyrow', 'pretraining', batch=3, lengths=(9, 0, 4))
+bert('bert_cls_one', 'seqcls_whole', batch=1, lengths=(3,), labels=11, num_hidden_layers=1)
 
 
 def greedy_of(step, rows, start, end, limit):
@@ -255,6 +272,9 @@ marian('marian_unshared', share_encoder_decoder_embeddings=False, tie_word_embed
 marian('marian_unshared_tied', share_encoder_decoder_embeddings=False, tie_word_embeddings=True)
 marian('marian_shared_untied', share_encoder_decoder_embeddings=True, tie_word_embeddings=False)
 marian('marian_odd', d_model=21, encoder_attention_heads=3, decoder_attention_heads=3, pad_token_id=3, decoder_start_token_id=3)
+marian('marian_short', src=(1,), trg=(1,), encoder_layers=1, decoder_layers=1, encoder_attention_heads=1, decoder_attention_heads=1)
+marian('marian_uneven', src=(15, 2), trg=(3, 21), encoder_layers=4, decoder_layers=1, encoder_attention_heads=12, decoder_attention_heads=2, encoder_ffn_dim=11, decoder_ffn_dim=90)
+marian('marian_emptysource', src=(6, 0), trg=(4, 4), activation_function='gelu_new')
 
 
 class Vanilla(nn.Module):
@@ -294,3 +314,6 @@ def vanilla(name, V=41, d=24, H=4, ff=40, Le=2, Ld=2, tied=True, smooth=0.1, src
 vanilla('vanilla_untied', V=70, d=30, H=5, ff=70, Le=1, Ld=2, tied=False, smooth=0.0)
 vanilla('vanilla_smooth', smooth=0.3, Le=3, Ld=1, H=2)
 vanilla('vanilla_gelu', act='gelu', eps=1e-3, src=(4, 4), trg=(6, 2))
+vanilla('vanilla_short', src=(1,), trg=(1,), Le=1, Ld=1, H=1)
+vanilla('vanilla_deep', V=203, d=40, H=8, ff=33, Le=5, Ld=4, smooth=0.9, src=(21, 1), trg=(2, 17))
+vanilla('vanilla_odd', V=33, d=22, H=11, ff=5, Le=1, Ld=3, tied=False, smooth=0.2, eps=1e-12)

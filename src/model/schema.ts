@@ -8,7 +8,8 @@ export const id = z.int().min(0);
 const rate = z.number().min(0).lt(1);
 const positive = z.number().positive();
 
-const rope = z.object({
+/** Strict: a key that were left out would turn the rotation into another one. */
+const rope = z.strictObject({
   rope_type: z.string().optional(),
   type: z.string().optional(),
   rope_theta: positive.optional(),
@@ -16,6 +17,13 @@ const rope = z.object({
   low_freq_factor: positive.optional(),
   high_freq_factor: positive.optional(),
   original_max_position_embeddings: size.optional(),
+  beta_fast: positive.optional(),
+  beta_slow: positive.optional(),
+  attention_factor: positive.nullish(),
+  mscale: positive.nullish(),
+  mscale_all_dim: positive.nullish(),
+  truncate: z.boolean().optional(),
+  partial_rotary_factor: positive.optional(),
 });
 
 /** Low-rank adaptation: see lora.ts. */

@@ -46,25 +46,25 @@ for (const config of [llama, gpt, bert, { ...bert, head: 'classify', num_labels:
   });
 }
 
-test('rope is told to transformers 4 and to transformers 5', async (t) => {
-  const rope = {
-    rope_type: 'llama3',
-    factor: 8,
-    low_freq_factor: 1,
-    high_freq_factor: 4,
-    original_max_position_embeddings: 16,
-  };
-  const checkpoint = await tinyModel({ ...llama, rope_parameters: { ...rope, rope_theta: 500000 } });
-  const out = join(await scratch(), 'out');
-  await exportModel({ checkpoint, out });
-  const config = await json(out, 'config.json');
-  t.is(config.rope_theta, 500000);
-  t.deepEqual(config.rope_parameters, { rope_theta: 500000, ...rope });
-  t.deepEqual(config.rope_scaling, rope);
-  const { config: back, weights } = await openPretrained({ path: out });
-  await weights.close();
-  t.deepEqual((back as typeof llama & { rope_parameters: unknown }).rope_parameters, { rope_theta: 500000, ...rope });
-});
+const ropes = {
+  llama3: { factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 16 },
+  yarn: { factor: 4, original_max_position_embeddings: 16, beta_fast: 8, beta_slow: 2, mscale: 1, mscale_all_dim: 0.5 },
+};
+for (const [rope_type, keys] of Object.entries(ropes)) {
+  test(`rope is told to transformers 4 and to transformers 5: ${rope_type}`, async (t) => {
+    const rope = { rope_type, ...keys };
+    const checkpoint = await tinyModel({ ...llama, rope_parameters: { ...rope, rope_theta: 500000 } });
+    const out = join(await scratch(), 'out');
+    await exportModel({ checkpoint, out });
+    const config = await json(out, 'config.json');
+    t.is(config.rope_theta, 500000);
+    t.deepEqual(config.rope_parameters, { rope_theta: 500000, ...rope });
+    t.deepEqual(config.rope_scaling, rope);
+    const { config: back, weights } = await openPretrained({ path: out });
+    await weights.close();
+    t.deepEqual((back as typeof llama & { rope_parameters: unknown }).rope_parameters, { rope_theta: 500000, ...rope });
+  });
+}
 
 test('the tokenizer comes along, and the folder continues text by itself', async (t) => {
   const out = join(await scratch(), 'out');

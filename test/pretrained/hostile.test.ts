@@ -120,6 +120,8 @@ const configs: Record<string, [change: Record<string, unknown>, message: RegExp]
   'an unknown activation': [{ hidden_act: '__proto__' }, /__proto__/],
   'quantised weights': [{ quantization_config: { bits: 4 } }, /quantization_config/],
   'an unknown rope': [{ rope_scaling: { rope_type: 'magic', factor: 2 } }, /rope_type "magic"/],
+  'half a rotation': [{ rope_parameters: { partial_rotary_factor: 0.5 } }, /partial_rotary_factor must be 1/],
+  'a key of the rope that we do not know': [{ rope_scaling: { rope_type: 'yarn', betafast: 3 } }, /betafast/],
 };
 for (const [name, [change, message]] of Object.entries(configs)) {
   test(`config.json: ${name}`, async (t) => {
