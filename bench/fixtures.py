@@ -138,7 +138,6 @@ llama('llama_eps', rms_norm_eps=0.05, hidden_act='relu', silent=0, num_hidden_la
 llama('llama_long', batch=1, time=300, max_position_embeddings=512, num_hidden_layers=1, head_dim=32)
 llama('llama_deep', batch=3, time=19, vocab_size=511, hidden_size=48, intermediate_size=96, num_hidden_layers=6, num_attention_heads=12, num_key_value_heads=4)
 llama('llama_emptyrow', batch=3, time=9, mask=lengths_mask([9, 0, 4], 9), pad_token_id=0)
-llama('llama_leftpad', batch=3, time=9, mask=lengths_mask([9, 2, 5], 9, left=True), pad_token_id=0)
 
 
 def gpt2(name, batch=3, time=10, mask=None, **kw):
@@ -160,7 +159,7 @@ gpt2('gpt2_silu', activation_function='silu', scale_attn_by_inverse_layer_idx=Tr
 gpt2('gpt2_unscaled', scale_attn_weights=False, activation_function='gelu_pytorch_tanh', initializer_range=0.1)
 gpt2('gpt2_padded', batch=4, mask=lengths_mask([10, 4, 6, 1], 10), activation_function='quick_gelu')
 gpt2('gpt2_narrow', batch=1, time=2, n_embd=7, n_layer=1, n_head=1, n_inner=3)
-gpt2('gpt2_deep', batch=2, time=31, n_embd=40, n_layer=6, n_head=8, reorder_and_upcast_attn=True)
+gpt2('gpt2_deep', batch=2, time=31, n_embd=40, n_layer=6, n_head=8)
 gpt2('gpt2_ends', batch=2, time=9, n_positions=9, mask=lengths_mask([9, 0], 9), layer_norm_epsilon=1e-12, activation_function='gelu_fast')
 
 

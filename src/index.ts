@@ -52,11 +52,14 @@ export {
   type Truncation,
 } from './tokenizer/tokenizer.ts';
 export { type TrainedVocab, type TrainVocabOptions, trainVocab } from './tokenizer/train.ts';
+export { type DatasetSourceOptions, datasetSource } from './train/data.ts';
 export { type DeviceReport, probeDevices } from './train/device.ts';
 export type { Evaluation } from './train/evaluate.ts';
 export { type EvaluateRunOptions, evaluateRun } from './train/evaluate_run.ts';
 export type { TrainEvent } from './train/events.ts';
+export { type ProgramChoice, programsOf } from './train/model.ts';
 export { planTraining, type TrainPlan } from './train/plan.ts';
-export { type Recipe, recipeSchema } from './train/recipe.ts';
+export { type LoopRecipe, loopSchema, type Recipe, recipeSchema } from './train/recipe.ts';
+export type { BatchShape, BatchSource, ProgramSource, TrainBatch } from './train/source.ts';
 export { type TrainOptions, train } from './train/train.ts';
-export { type TrainResult, trainPrograms } from './train/trainer.ts';
+export { type TrainerOptions, type TrainResult, trainPrograms } from './train/trainer.ts';

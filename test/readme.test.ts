@@ -1,6 +1,6 @@
 /** What README.md and docs/ tell people to type, and the first program, work as they stand. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test from 'ava';
@@ -80,21 +80,27 @@ for (const page of pages) {
   });
 }
 
-test('examples/first.ts', (t) => {
+test('examples/first.ts, and a model of one’s own on its dataset', (t) => {
   // A project of a user's: the package lies in its node_modules.
   const dir = mkdtempSync(join(tmpdir(), 'millrace-first-'));
-  cpSync(join(root, 'examples/first.ts'), join(dir, 'first.mts'));
+  t.teardown(() => rmSync(dir, { recursive: true }));
   cpSync(join(root, 'package.json'), join(dir, 'package.json'));
   for (const name of ['node_modules', 'dist', 'native']) symlinkSync(join(root, name), join(dir, name));
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--import=tsx', 'first.mts'], {
-    cwd: dir,
-    encoding: 'utf8',
-  });
-  t.is(status, 0, stderr);
-  t.regex(stdout, /^C all Ġme Ġ\S+/);
-  t.regex(stdout, /^8 rows of 64 tokens: ./m);
+  const run = (name: string) => {
+    cpSync(join(root, 'examples', `${name}.ts`), join(dir, `${name}.mts`));
+    const options = { cwd: dir, encoding: 'utf8' } as const;
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--import=tsx', `${name}.mts`], options);
+    t.is(status, 0, stderr);
+    return stdout;
+  };
+  const first = run('first');
+  t.regex(first, /^C all Ġme Ġ\S+/);
+  t.regex(first, /^8 rows of 64 tokens: ./m);
   const code = readFileSync(join(dir, 'first.mts'), 'utf8').split('\n');
   t.true(code.filter((line) => line.trim() !== '').length <= 16, 'a first program is short');
+  const [, parameters, loss, validation] = /of (\d+) parameters: loss (\S+), validation (\S+)/.exec(run('own_model'))!;
+  t.is(Number(parameters), 1000 * 64 + 64 * 64 + 2 * (2 * 64 + 4 * 64 * 64 + 8 * 64 * 64));
+  t.true(Number(loss) < 6 && Number(validation) < 6, `${loss}, ${validation}: ln 1000 is 6.9`);
 });
 
 for (const name of readdirSync(join(root, 'pipelines'))) {

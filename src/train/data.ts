@@ -5,6 +5,7 @@ import { tokenBytes } from '../tokenizer/token_bytes.ts';
 import type { Feeds } from './session.ts';
 import type { BatchShape, BatchSource, TrainBatch } from './source.ts';
 
+/** What `datasetSource` takes. */
 export interface DatasetSourceOptions {
   /** Dataset folder. */
   dir: string;
@@ -18,6 +19,11 @@ export interface DatasetSourceOptions {
   vocab?: string | undefined;
 }
 
+/**
+ * @throws `input` where there is no dataset.
+ * @example
+ * const data = await datasetSource({ dir: 'dataset', batchSize: 16, seed: 1 });
+ */
 export async function datasetSource(options: DatasetSourceOptions): Promise<BatchSource> {
   const { dir, batchSize, seed, heldOut = 'validation', vocab } = options;
   const { splits } = await readDatasetManifest(dir);

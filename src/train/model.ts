@@ -34,7 +34,16 @@ export function packedInputs(family: string, isolate: boolean): { segmentIds?: b
   return isolate && ['llama', 'gpt'].includes(family) ? { segmentIds: true, positionIds: true } : {};
 }
 
-export function programsOf(model: Model, { isolate, labelSmoothing = 0, ...graph }: ProgramChoice): ProgramSource {
+/**
+ * A model as the loop takes it, one program for each shape of batch.
+ *
+ * @example
+ * await trainPrograms({ programs: programsOf(model, { native: true }), data, recipe, out: 'runs/own' });
+ */
+export function programsOf(
+  model: Model,
+  { isolate = true, labelSmoothing = 0, ...graph }: ProgramChoice = {},
+): ProgramSource {
   const packed = packedInputs(model.family, isolate);
   return {
     parameters: model.parameters,
@@ -58,8 +67,10 @@ export function graphOptions({ training, optimizer }: LoopRecipe, device = 'cpu'
   return { ...common, precision, ...(inside && { optimizer: { betas, eps, weightDecay } }) };
 }
 
+/** How a model's training programs are made. */
 export interface ProgramChoice extends GraphOptions {
-  isolate: boolean;
+  /** Packed documents of a row do not see each other, in the families that read packed rows. Default true. */
+  isolate?: boolean;
   labelSmoothing?: number;
 }
 
