@@ -34,7 +34,8 @@ export function tinyPrograms(options: { dropout?: number } = {}): ProgramSource 
   const sizes = (shape: Record<string, number>) => ({ batchSize: shape.batchSize!, seqLen: shape.seqLen! });
   return {
     parameters: model.parameters,
-    training: (shape) => model.trainingProgram(sizes(shape)),
+    // As a CPU's run has it.
+    training: (shape) => model.trainingProgram({ ...sizes(shape), native: true }),
     evaluation: (shape) => model.evaluationProgram(sizes(shape)),
   };
 }
