@@ -65,6 +65,12 @@ for (const { name, model, options } of families) {
     }
   });
 
+  test(`${name}: a graph with products of bfloat16 is whole; the CPU lacks nothing but those products`, async (t) => {
+    const { onnx } = model.trainingProgram({ ...options, optimizer: adamw, precision: 'bfloat16', checkpoint: true });
+    // Types and shapes of all nodes are checked before kernels are looked for.
+    await t.throwsAsync(openSession(onnx), { message: /find an implementation for (Fused)?MatMul\(/ });
+  });
+
   if (name.includes(' ') || name === 'marian') continue;
   test(`${name}: with products of bfloat16 operands the loss falls as in float32`, async (t) => {
     const settings = { ...options, optimizer: adamw };
