@@ -55,6 +55,7 @@ export const loopSchema = z.strictObject({
   schedule: scheduleSchema.default({ kind: 'constant', warmup: 0 }),
   training: trainingSchema,
 });
+/** `loopSchema` with every default filled in. */
 export type LoopRecipe = z.output<typeof loopSchema>;
 
 const { llama, gpt, bert, marian, transformer } = familySchemas;

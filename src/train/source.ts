@@ -5,6 +5,7 @@ import type { Feeds } from './session.ts';
 /** Sizes that decide a program: batchSize, seqLen, and whatever a family adds. */
 export type BatchShape = Record<string, number>;
 
+/** The feeds of one micro-batch, and where the data goes on after it. */
 export interface TrainBatch {
   feeds: Feeds;
   shape: BatchShape;
@@ -14,6 +15,7 @@ export interface TrainBatch {
   cursor: unknown;
 }
 
+/** Where the loop's batches come from. */
 export interface BatchSource {
   /** Endless; from the start, or after the batch that the cursor came with. */
   train(cursor?: unknown): AsyncIterable<TrainBatch>;

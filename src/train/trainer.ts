@@ -32,6 +32,7 @@ export interface SampleContext {
   signal: AbortSignal | undefined;
 }
 
+/** What `trainPrograms` takes. */
 export interface TrainerOptions extends Watch {
   programs: ProgramSource;
   data: BatchSource;
