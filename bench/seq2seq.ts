@@ -22,6 +22,7 @@ import { buildModel, countParameters, type TransformerConfig } from '../src/mode
 import { openPretrained } from '../src/pretrained/open.ts';
 import { Tokenizer } from '../src/tokenizer/tokenizer.ts';
 import { trainVocab } from '../src/tokenizer/train.ts';
+import { programsOf } from '../src/train/model.ts';
 import { loopSchema } from '../src/train/recipe.ts';
 import { trainPrograms } from '../src/train/trainer.ts';
 
@@ -204,16 +205,10 @@ const config: TransformerConfig = {
   eos: END,
 };
 const model = buildModel(config);
-const sizes = (shape: Record<string, number>) =>
-  shape as unknown as { batchSize: number; seqLen: number; sourceLen: number };
 const threads = values.threads === undefined ? undefined : Number(values.threads);
 const started = performance.now();
 const { validationLoss, checkpoint } = await trainPrograms({
-  programs: {
-    parameters: model.parameters,
-    training: (shape) => model.trainingProgram(sizes(shape)),
-    evaluation: (shape) => model.evaluationProgram(sizes(shape)),
-  },
+  programs: programsOf(model, { native: true }),
   data: rowSource({
     train: task.train,
     validation: task.validation,

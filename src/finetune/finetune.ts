@@ -12,6 +12,7 @@ import { buildModel, countParameters, type Model } from '../model/index.ts';
 import type { Pretrained } from '../pretrained/open.ts';
 import type { Watch } from '../progress.ts';
 import type { TrainEvent } from '../train/events.ts';
+import { graphOptions } from '../train/model.ts';
 import { writeSafetensors } from '../train/safetensors.ts';
 import { Session } from '../train/session.ts';
 import { type TrainResult, trainPrograms } from '../train/trainer.ts';
@@ -81,11 +82,12 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneResult
     const weights = join(recipe.out, '.start.safetensors');
     await writeStart(weights, { model, pretrained, task, recipe });
     const shared = { ...task.options, ...(learns && { trainable: learns }) };
+    const graph = graphOptions(recipe);
     const labelSmoothing = recipe.training.label_smoothing;
     const result = await trainPrograms({
       programs: {
         parameters,
-        training: (shape) => model.trainingProgram({ ...sizes(shape), ...shared, labelSmoothing }),
+        training: (shape) => model.trainingProgram({ ...sizes(shape), ...shared, ...graph, labelSmoothing }),
         evaluation: (shape) => model.evaluationProgram({ ...sizes(shape), ...shared }),
       },
       data: task.data,

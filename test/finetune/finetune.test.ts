@@ -8,6 +8,7 @@ import { classify } from '../../src/generate/classify.ts';
 import { sample } from '../../src/generate/sample.ts';
 import { openPretrained } from '../../src/pretrained/open.ts';
 import { Safetensors } from '../../src/train/safetensors.ts';
+import { maxError } from '../support/ort.ts';
 import { bert, llama, scratch, tinyModel, tinyVocab } from '../support/tiny.ts';
 
 const WORDS = ['river', 'mill', 'wheel', 'day', 'grain', 'sacks'];
@@ -79,6 +80,32 @@ test("a pooler that the checkpoint does not have learns with the head; dropout i
   t.deepEqual(changed(before, await tensors(join(after, 'model.safetensors'))), []);
   const config = JSON.parse(await readFile(join(head.out, 'config.json'), 'utf8')) as Record<string, number>;
   t.deepEqual([config.hidden_dropout_prob, config.attention_probs_dropout_prob], [0.25, 0.25]);
+});
+
+test('precision and recompute of the recipe are heard, in every way of learning', async (t) => {
+  const checkpoint = await tinyModel(bert);
+  const data = { train: await labelled() };
+  const losses = async (update: string, training: object) => {
+    const found: number[] = [];
+    const given = await recipe({
+      checkpoint,
+      task: 'classify',
+      data,
+      update,
+      training: { steps: 4, batch_size: 8, ...training },
+    });
+    await finetune({ recipe: given, threads: 1, onEvent: (event) => event.type === 'step' && found.push(event.loss) });
+    return found;
+  };
+  for (const update of ['all', 'head', 'lora']) {
+    const [plain, again, rounded] = [
+      await losses(update, {}),
+      await losses(update, { recompute: true }),
+      await losses(update, { precision: 'bfloat16' }),
+    ];
+    t.true(maxError(again, plain) < 1e-5, update);
+    t.true(maxError(rounded, plain) > 1e-5 && maxError(rounded, plain) < 0.05, update);
+  }
 });
 
 test('BERT on pairs with LoRA: the frozen weights stay, the run opens merged', async (t) => {
