@@ -41,6 +41,8 @@ export interface GraphOptions {
   precision?: 'float32' | 'bfloat16' | 'bfloat16-emulated' | undefined;
   /** Use the native crate's own operators where it has some: for its CPU sessions alone, and faster there. */
   native?: boolean | undefined;
+  /** Only ops that every provider has: WebGPU's lacks some, which would then run on the CPU. */
+  portable?: boolean | undefined;
   /** Put AdamW into the graph: weights and moments go in and come out, gradients stay inside. */
   optimizer?: AdamWGraphOptions | undefined;
 }
@@ -197,7 +199,7 @@ export class ProgramBuilder {
     const flops = matmulFlops(graph, wanted);
     const bytes = activationBytes(graph, wanted);
     return {
-      onnx: writeOnnx(graph, { outputs }),
+      onnx: writeOnnx(graph, { outputs, portable: this.options.portable ?? false }),
       inputs: this.inputs.map((value) => edge(value.name, value)),
       parameters: this.parameters,
       losses: this.losses.map(({ value: _, ...term }) => term),

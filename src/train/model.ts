@@ -48,7 +48,7 @@ export function programsOf(
   return {
     parameters: model.parameters,
     training: (shape) => model.trainingProgram({ ...sizes(shape), ...packed, labelSmoothing, ...graph }),
-    evaluation: (shape) => model.evaluationProgram({ ...sizes(shape), ...packed }),
+    evaluation: (shape) => model.evaluationProgram({ ...sizes(shape), ...packed, portable: graph.portable }),
   };
 }
 
@@ -64,7 +64,8 @@ export function graphOptions({ training, optimizer }: LoopRecipe, device = 'cpu'
     // The CPU has no products of bfloat16: their operands are rounded instead.
     return { ...common, native: true, precision: precision === 'bfloat16' ? 'bfloat16-emulated' : precision };
   const inside = accumulation === 1 && !amsgrad && !decay_all && ema === undefined;
-  return { ...common, precision, ...(inside && { optimizer: { betas, eps, weightDecay } }) };
+  const portable = device === 'webgpu';
+  return { ...common, precision, portable, ...(inside && { optimizer: { betas, eps, weightDecay } }) };
 }
 
 /** How a model's training programs are made. */

@@ -1,7 +1,8 @@
 /** Training on an NVIDIA GPU: `npm run test:cuda`. float32 against the CPU, then products in bfloat16. */
 import test from 'ava';
 import { probeDevices } from '../../src/train/device.ts';
-import { compareWithCpu, families, trainOn } from '../support/device.ts';
+import { compareWithCpu, trainOn } from '../support/device.ts';
+import { families } from '../support/families.ts';
 
 const adam = { betas: [0.9, 0.95] as [number, number], eps: 1e-8, weightDecay: 0.1 };
 

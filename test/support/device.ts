@@ -2,13 +2,11 @@
 import type { ExecutionContext } from 'ava';
 import type { Model, TrainingOptions } from '../../src/model/index.ts';
 import { type Feeds, Session } from '../../src/train/session.ts';
-import { batch, families, weights } from './families.ts';
+import { batch, type Family, weights } from './families.ts';
 import { maxError } from './ort.ts';
 
 const adam = { betas: [0.9, 0.95] as [number, number], eps: 1e-8, weightDecay: 0.1 };
 export const STEPS = 20;
-
-export { families };
 
 export async function trainOn(device: string, model: Model, options: TrainingOptions, steps = STEPS) {
   const program = model.trainingProgram(options);
@@ -33,10 +31,10 @@ export async function trainOn(device: string, model: Model, options: TrainingOpt
 }
 
 /** Losses within 1e-4 of the CPU's, and weights and moments that come back from the device. */
-export async function compareWithCpu(t: ExecutionContext, device: string, family: (typeof families)[number]) {
+export async function compareWithCpu(t: ExecutionContext, device: string, family: Family) {
   const { model, options } = family;
-  const there = await trainOn(device, model, { ...options, optimizer: adam });
-  const here = await trainOn('cpu', model, options);
+  const there = await trainOn(device, model, { ...options, optimizer: adam, portable: device === 'webgpu' });
+  const here = await trainOn('cpu', model, { ...options, native: true });
   const error = Math.max(...there.losses.map((loss, i) => Math.abs(loss - here.losses[i]!)));
   t.log(
     `${device}: losses ${there.losses[0]?.toFixed(6)} to ${there.losses.at(-1)?.toFixed(6)}, ${error.toExponential(1)} from the CPU's`,

@@ -3,94 +3,130 @@ import { buildModel, type Model, type ModelConfig, type Program, type TrainingOp
 import type { Feeds } from './ort.ts';
 
 const p = 0.1;
-const VOCABULARY = 40;
-const sizes = { batchSize: 4, seqLen: 12 };
 
-const all: Record<string, [ModelConfig, TrainingOptions]> = {
-  llama: [
-    {
-      family: 'llama',
-      vocab_size: VOCABULARY,
-      hidden_size: 32,
-      intermediate_size: 48,
-      num_hidden_layers: 2,
-      num_attention_heads: 4,
-      num_key_value_heads: 2,
-      max_position_embeddings: 16,
-      attention_dropout: p,
-    },
-    { ...sizes, segmentIds: true, positionIds: true },
-  ],
-  gpt: [
-    {
-      family: 'gpt',
-      vocab_size: VOCABULARY,
-      n_positions: 16,
-      n_embd: 32,
-      n_layer: 2,
-      n_head: 4,
-      embd_pdrop: p,
-      attn_pdrop: p,
-      resid_pdrop: p,
-    },
-    sizes,
-  ],
-  'gpt classifier': [
-    {
-      family: 'gpt',
-      head: 'classify',
-      num_labels: 3,
-      vocab_size: VOCABULARY,
-      n_positions: 12,
-      n_embd: 32,
-      n_layer: 2,
-      n_head: 4,
-    },
-    { ...sizes, lambda: 0.5 },
-  ],
-  bert: [
-    {
-      family: 'bert',
-      vocab_size: VOCABULARY,
-      hidden_size: 32,
-      num_hidden_layers: 2,
-      num_attention_heads: 4,
-      intermediate_size: 48,
-      max_position_embeddings: 16,
-    },
-    { ...sizes, maxPredictions: 3 },
-  ],
-  marian: [
-    {
-      family: 'marian',
-      vocab_size: VOCABULARY,
-      d_model: 32,
-      encoder_layers: 2,
-      decoder_layers: 2,
-      encoder_attention_heads: 4,
-      decoder_attention_heads: 2,
-      encoder_ffn_dim: 48,
-      decoder_ffn_dim: 48,
-      max_position_embeddings: 16,
-      activation_function: 'swish',
-      scale_embedding: true,
-      pad_token_id: 0,
-    },
-    { ...sizes, sourceLen: 9 },
-  ],
-  transformer: [
-    {
-      family: 'transformer',
-      vocab_size: VOCABULARY,
-      d_model: 32,
-      encoder_layers: 2,
-      decoder_layers: 2,
-      heads: 4,
-      ff: 48,
-    },
-    { ...sizes, sourceLen: 9, labelSmoothing: 0.1 },
-  ],
+interface Sizes {
+  vocabulary: number;
+  width: number;
+  inner: number;
+  layers: number;
+  heads: number;
+  batchSize: number;
+  seqLen: number;
+  sourceLen: number;
+}
+
+/** Rows and places of a batch do not divide what a vector register holds, heads share keys, blocks differ. */
+const usual: Sizes = {
+  vocabulary: 40,
+  width: 32,
+  inner: 48,
+  layers: 2,
+  heads: 4,
+  batchSize: 4,
+  seqLen: 12,
+  sourceLen: 9,
 };
+
+/** For devices where each new shape of an op costs a compilation. */
+const least: Sizes = {
+  vocabulary: 16,
+  width: 16,
+  inner: 16,
+  layers: 1,
+  heads: 2,
+  batchSize: 2,
+  seqLen: 8,
+  sourceLen: 8,
+};
+
+function configs(size: Sizes): Record<string, [ModelConfig, TrainingOptions]> {
+  const { vocabulary: vocab_size, width, inner, layers, heads, sourceLen, ...shape } = size;
+  return {
+    llama: [
+      {
+        family: 'llama',
+        vocab_size,
+        hidden_size: width,
+        intermediate_size: inner,
+        num_hidden_layers: layers,
+        num_attention_heads: heads,
+        num_key_value_heads: heads / 2,
+        max_position_embeddings: 16,
+        attention_dropout: p,
+      },
+      { ...shape, segmentIds: true, positionIds: true },
+    ],
+    gpt: [
+      {
+        family: 'gpt',
+        vocab_size,
+        n_positions: 16,
+        n_embd: width,
+        n_layer: layers,
+        n_head: heads,
+        embd_pdrop: p,
+        attn_pdrop: p,
+        resid_pdrop: p,
+      },
+      shape,
+    ],
+    'gpt classifier': [
+      {
+        family: 'gpt',
+        head: 'classify',
+        num_labels: 3,
+        vocab_size,
+        n_positions: shape.seqLen,
+        n_embd: width,
+        n_layer: layers,
+        n_head: heads,
+      },
+      { ...shape, lambda: 0.5 },
+    ],
+    bert: [
+      {
+        family: 'bert',
+        vocab_size,
+        hidden_size: width,
+        num_hidden_layers: layers,
+        num_attention_heads: heads,
+        intermediate_size: inner,
+        max_position_embeddings: 16,
+      },
+      { ...shape, maxPredictions: 3 },
+    ],
+    marian: [
+      {
+        family: 'marian',
+        vocab_size,
+        d_model: width,
+        encoder_layers: layers,
+        decoder_layers: layers,
+        encoder_attention_heads: heads,
+        decoder_attention_heads: 2,
+        encoder_ffn_dim: inner,
+        decoder_ffn_dim: inner,
+        max_position_embeddings: 16,
+        activation_function: 'swish',
+        scale_embedding: true,
+        pad_token_id: 0,
+      },
+      { ...shape, sourceLen },
+    ],
+    transformer: [
+      {
+        family: 'transformer',
+        vocab_size,
+        d_model: width,
+        encoder_layers: layers,
+        decoder_layers: layers,
+        heads,
+        ff: inner,
+      },
+      { ...shape, sourceLen, labelSmoothing: 0.1 },
+    ],
+  };
+}
 
 export interface Family {
   name: string;
@@ -98,11 +134,11 @@ export interface Family {
   options: TrainingOptions;
 }
 
-export const families: Family[] = Object.entries(all).map(([name, [config, options]]) => ({
-  name,
-  model: buildModel(config),
-  options,
-}));
+const build = (size: Sizes): Family[] =>
+  Object.entries(configs(size)).map(([name, [config, options]]) => ({ name, model: buildModel(config), options }));
+
+export const families = build(usual);
+export const leastFamilies = build(least);
 
 /** A generator of repeatable numbers in 0 .. 1 (Lehmer's). */
 export function random(seed: number): () => number {

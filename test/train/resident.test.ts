@@ -1,6 +1,7 @@
 /** Weights and moments that stay where the graph runs, tried on the CPU: see test/device/ for other devices. */
 import test from 'ava';
-import { compareWithCpu, families, trainOn } from '../support/device.ts';
+import { compareWithCpu, trainOn } from '../support/device.ts';
+import { families } from '../support/families.ts';
 
 const adam = { betas: [0.9, 0.95] as [number, number], eps: 1e-8, weightDecay: 0.1 };
 
