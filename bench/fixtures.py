@@ -160,7 +160,7 @@ gpt2('gpt2_unscaled', scale_attn_weights=False, activation_function='gelu_pytorc
 gpt2('gpt2_padded', batch=4, mask=lengths_mask([10, 4, 6, 1], 10), activation_function='quick_gelu')
 gpt2('gpt2_narrow', batch=1, time=2, n_embd=7, n_layer=1, n_head=1, n_inner=3)
 gpt2('gpt2_deep', batch=2, time=31, n_embd=40, n_layer=6, n_head=8)
-gpt2('gpt2_ends', batch=2, time=9, n_positions=9, mask=lengths_mask([9, 0], 9), layer_norm_epsilon=1e-12, activation_function='gelu_fast')
+gpt2('gpt2_ends', batch=2, time=9, n_positions=9, mask=lengths_mask([9, 1], 9), layer_norm_epsilon=1e-12, activation_function='gelu_fast')
 
 
 class FineTune(nn.Module):
