@@ -13,6 +13,7 @@ pub mod encode;
 pub mod arrow;
 pub mod corpus;
 pub mod dataset;
+pub mod stage;
 
 pub mod generate;
 pub mod optim;

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { relative, resolve } from 'node:path';
 import type { CleanOptions } from '../corpus/clean.ts';
-import { type CorpusOptions, resolveCorpus } from '../corpus/resolve.ts';
+import { type Corpus, type CorpusOptions, resolveCorpus } from '../corpus/resolve.ts';
 import { MillraceError } from '../errors.ts';
 import { callNative, runNative } from '../native.ts';
 import type { Watch } from '../progress.ts';
@@ -62,8 +62,9 @@ export async function planDataset(
   return { plan: JSON.parse(plan) as Plan, files: files.map(({ path, bytes }) => ({ path, bytes })) };
 }
 
-async function toRequest(options: BuildDatasetOptions): Promise<string> {
-  const corpus = await resolveCorpus(options);
+/** What the native crate is asked for, as JSON. `corpus`: the files, where they have been found already. */
+export async function toRequest(options: BuildDatasetOptions, corpus?: Corpus): Promise<string> {
+  corpus ??= await resolveCorpus(options);
   const { train, validation = 0, test = 0 } = options.split ?? { train: 0.98, validation: 0.02 };
   if (!Number.isSafeInteger(options.seqLen)) throw new MillraceError('config', 'seqLen must be a whole number');
   const fields = corpus.field === undefined ? [] : [corpus.field].flat();
@@ -86,6 +87,7 @@ async function toRequest(options: BuildDatasetOptions): Promise<string> {
 
 /** Relative to the working folder and with forward slashes, so that the manifest is the same on another machine. */
 function portable(path: string): string {
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path)) return path; // a URI
   const short = relative(process.cwd(), resolve(path));
   return (short.startsWith('..') ? path : short).replaceAll('\\', '/');
 }

@@ -10,7 +10,7 @@ export interface Manifest {
   code: string;
   plan: Plan;
   planSha256: string;
-  inputs: { path: string; bytes: number; sha256: string }[];
+  inputs: InputFile[];
   splits: Split[];
   statistics: {
     documents: number;
@@ -20,6 +20,13 @@ export interface Manifest {
     filtered: number;
     copies: number;
   };
+}
+
+/** `sha256` is empty for a file that only an engine reached. */
+export interface InputFile {
+  path: string;
+  bytes: number;
+  sha256: string;
 }
 
 /** Everything besides the text that a dataset's bytes depend on. */

@@ -10,7 +10,7 @@ import { adopt, clear, outputs, place, publish, sweepUp, temporary } from './fol
 import { hashValue, see } from './hash.ts';
 import { withLock } from './lock.ts';
 import { causeOf, judge, resultOf } from './plan.ts';
-import type { Input, Pipeline, Step, Summary } from './stage.ts';
+import type { Elsewhere, Input, Pipeline, Step, Summary } from './stage.ts';
 import { type Entry, readState, type State, writeState } from './state.ts';
 
 export interface RunOptions extends Watch {
@@ -25,6 +25,8 @@ export interface RunOptions extends Watch {
   /** Other run folders, from which results of equal cause are taken over. */
   donors?: string[] | undefined;
   onEvent?: ((event: RunEvent) => void) | undefined;
+  /** An engine for the stages that can run elsewhere. */
+  elsewhere?: Elsewhere | undefined;
 }
 
 /** What a run tells on the way. */
@@ -119,6 +121,7 @@ async function bringUpToDate(step: Step, { pipeline, state, options }: Context):
       inputs,
       out,
       pipeline: { name: pipeline.name, dir, description: pipeline.description },
+      elsewhere: options.elsewhere,
       signal: options.signal,
       onProgress: options.onProgress,
       onEvent: (event) => options.onEvent?.({ type: 'stage-event', stage: name, event }),

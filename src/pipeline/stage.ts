@@ -3,7 +3,10 @@
  * stages/ holds one a file; the engine (load, plan, run) knows them through this interface alone.
  */
 import type { z } from 'zod';
+import type { BuildDatasetOptions } from '../dataset/build.ts';
+import type { InputFile, Manifest } from '../dataset/manifest.ts';
 import type { Watch } from '../progress.ts';
+import type { TrainedVocab, TrainVocabOptions } from '../tokenizer/train.ts';
 
 export interface Need {
   /** Kinds of stage that can fill the role. Unless the pipeline says `from`, the nearest one above does. */
@@ -24,6 +27,14 @@ export interface Input {
 /** Figures and names that later stages and the final table show. It is stored, so it must be JSON. */
 export type Summary = Record<string, unknown>;
 
+/** What an engine does in place of this machine, with the same results. */
+export interface Elsewhere {
+  trainVocab(options: TrainVocabOptions): Promise<TrainedVocab>;
+  buildDataset(options: BuildDatasetOptions & { inputs?: InputFile[] }): Promise<Manifest>;
+  /** Files by URIs that only the engine reaches. */
+  list(patterns: string[]): Promise<{ path: string; bytes: number; modified: number }[]>;
+}
+
 export interface Job<C> extends Watch {
   name: string;
   config: C;
@@ -32,6 +43,8 @@ export interface Job<C> extends Watch {
   out: string;
   /** The pipeline's name, and its run folder. */
   pipeline: { name: string; dir: string; description: string | undefined };
+  /** Does the work of stages that can run elsewhere. */
+  elsewhere?: Elsewhere | undefined;
   /** An event of the stage's own (a training step, say). */
   onEvent: (event: { type: string } & Record<string, unknown>) => void;
 }

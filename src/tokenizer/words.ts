@@ -63,7 +63,7 @@ const QUIET = { phase: 'count', unit: 'bytes' as const };
 
 async function countFiles(counter: WordCounter, sources: WordSources, threads: number): Promise<void> {
   const watch = { ...sources, phase: 'count', unit: 'bytes' as const };
-  const { plain, records } = await sort(sources);
+  const { plain, records } = await sortSources(sources);
   if (plain.length > 0) await runNative((_, task) => counter.countFiles(task, plain, threads), watch);
   for (const [field, group] of records) {
     const [paths, formats] = [group.map(({ path }) => path), group.map(({ format }) => format)];
@@ -79,14 +79,17 @@ interface Source {
 
 const TEXT = new Set<Format>(['file', 'line', 'paragraph']);
 
-/** Plain text apart from records, and these by the fields that are read. */
-async function sort(sources: WordSources): Promise<{ plain: string[]; records: Map<string, Source[]> }> {
+/** Plain text apart from records, and these by the fields that are read. `paths`: those found already. */
+export async function sortSources(
+  sources: WordSources,
+  paths?: string[],
+): Promise<{ plain: string[]; records: Map<string, Source[]> }> {
   const { files = [], format } = sources;
-  const manifest = files.some((file) => /\.ya?ml$/.test(file));
+  const manifest = paths === undefined && files.some((file) => /\.ya?ml$/.test(file));
   const corpus = manifest ? await resolveCorpus({ files, format, field: sources.field }) : undefined;
   const found: Source[] = corpus
     ? corpus.files
-    : (await findFiles(files)).map((path) => ({ path, format: format ?? known(path) }));
+    : (paths ?? (await findFiles(files))).map((path) => ({ path, format: format ?? known(path) }));
   const field = corpus?.field ?? sources.field;
   const plain: string[] = [];
   const records = new Map<string, Source[]>();

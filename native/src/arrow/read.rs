@@ -36,6 +36,11 @@ impl Mapped {
         Ok(Self { path: path.display().to_string(), buffer })
     }
 
+    /// A file that is in memory.
+    pub fn of_bytes(name: &str, bytes: Vec<u8>) -> Self {
+        Self { path: name.to_owned(), buffer: Buffer::from(bytes) }
+    }
+
     pub fn sha256(&self) -> String {
         hex(&Sha256::digest(self.buffer.as_slice()))
     }

@@ -34,16 +34,25 @@ impl<W: Write> Write for Hashed<W> {
 
 /// Writes an Arrow IPC file.
 pub fn write_file(path: &Path, schema: &Schema, batches: &[RecordBatch]) -> Result<Fingerprint> {
+    write_whole(path, |sink| encode(path, sink, schema, batches))
+}
+
+/// The bytes of the file that `write_file` writes.
+pub fn to_bytes(schema: &Schema, batches: &[RecordBatch]) -> Result<(Vec<u8>, Fingerprint)> {
+    let sink = Hashed { inner: Vec::new(), hash: Sha256::new(), bytes: 0 };
+    let sink = encode(Path::new("memory"), sink, schema, batches)?;
+    Ok((sink.inner, Fingerprint { bytes: sink.bytes, sha256: hex(&sink.hash.finalize()) }))
+}
+
+fn encode<W: Write>(path: &Path, sink: W, schema: &Schema, batches: &[RecordBatch]) -> Result<W> {
     let arrow = |error: ArrowError| match error {
         ArrowError::IoError(_, error) => Error::io(path, error),
         other => Error::internal(format!("{}: {other}", path.display())),
     };
-    write_whole(path, |sink| {
-        let options = IpcWriteOptions::try_new(64, false, MetadataVersion::V5).map_err(arrow)?;
-        let mut writer = FileWriter::try_new_with_options(sink, schema, options).map_err(arrow)?;
-        batches.iter().try_for_each(|batch| writer.write(batch)).map_err(arrow)?;
-        writer.into_inner().map_err(arrow)
-    })
+    let options = IpcWriteOptions::try_new(64, false, MetadataVersion::V5).map_err(arrow)?;
+    let mut writer = FileWriter::try_new_with_options(sink, schema, options).map_err(arrow)?;
+    batches.iter().try_for_each(|batch| writer.write(batch)).map_err(arrow)?;
+    writer.into_inner().map_err(arrow)
 }
 
 /// A file under its temporary name, hashed as it is written.

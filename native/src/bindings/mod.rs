@@ -7,6 +7,8 @@ pub mod generate;
 pub mod lock;
 pub mod optim;
 pub mod runtime;
+#[cfg(unix)]
+pub mod stage;
 pub mod task;
 pub mod texts;
 pub mod tokenizer;

@@ -1,6 +1,6 @@
 //! Vocabulary training for Node: words are counted into a `WordCounter`, call by call, and a vocabulary is trained on it.
 
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -92,7 +92,7 @@ impl WordCounter {
         let splitter = Splitter::from_name_or_pattern(&options.split)?;
         let (normalizer, value) = normalizer::named(&options.normalizer)?.unzip();
         let counter = Counter::new(splitter, normalizer, &options.special_tokens)?;
-        let made = format!("split={} normalizer={}", options.split.replace('\n', "\\n"), options.normalizer);
+        let made = counts::made(&options.split, &options.normalizer);
         Ok(Self { inner: Arc::new(RwLock::new(counter)), normalizer: value.map(Arc::new), made: made.into() })
     }
 
@@ -164,7 +164,12 @@ impl WordCounter {
             }
             progress.start(total);
             for file in files.iter().map(PathBuf::from) {
-                write(&inner).add_counts(&file, Some(&made), &progress)?;
+                // A counts file is text; what the stage `count` leaves is an Arrow stream.
+                if is_stream(&file)? {
+                    add_stream(&mut write(&inner), &file, &made, &progress)?;
+                } else {
+                    write(&inner).add_counts(&file, Some(&made), &progress)?;
+                }
             }
             Ok(())
         })
@@ -223,6 +228,19 @@ impl WordCounter {
     }
 }
 
+/// Arrow streams begin with a marker that no text has.
+fn is_stream(file: &std::path::Path) -> Result<bool> {
+    let mut start = [0; 4];
+    let mut read = std::fs::File::open(file).map_err(|error| Error::io(file, error))?;
+    Ok(read.read_exact(&mut start).is_ok() && start == [0xff; 4])
+}
+
+fn add_stream(counter: &mut Counter, file: &std::path::Path, made: &str, progress: &Progress) -> Result<()> {
+    let input = std::fs::File::open(file).map_err(|error| Error::io(file, error))?;
+    let add = |counts: &mut _| crate::stage::count::add_stream(input, Some(made), counts, progress);
+    counter.add_with(add).map_err(|error| Error { message: format!("{}: {}", file.display(), error.message), ..error })
+}
+
 fn count_records(
     counter: &Counter,
     sources: Vec<Source>,
@@ -235,7 +253,7 @@ fn count_records(
         total += std::fs::metadata(&source.path).map_err(|error| Error::io(&source.path, error))?.len();
     }
     progress.start(total);
-    let cutter = Mutex::new(Cutter::new(sources.clone(), u64::MAX));
+    let cutter = Mutex::new(Cutter::new(sources.clone(), fields, u64::MAX));
     let work = || -> Result<()> {
         let mut session = counter.session();
         let mut spare = Vec::new();

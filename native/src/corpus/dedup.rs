@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// Hash functions of a MinHash, and their grouping: two documents are compared where one of 16 bands of 8 agrees.
 const HASHES: usize = 128;
-const BANDS: usize = 16;
+pub const BANDS: usize = 16;
 const SHINGLE: usize = 5;
 
 /// What is kept of a document: 16 bytes, and 512 where near copies are looked for.
@@ -91,7 +91,8 @@ pub fn resolve<'a>(signatures: impl Iterator<Item = &'a Signature>, near: Option
     copies
 }
 
-fn band_hash(signature: &Signature, band: usize) -> u64 {
+/// What two documents that are compared have in common.
+pub fn band_hash(signature: &Signature, band: usize) -> u64 {
     let rows = HASHES / BANDS;
     let bytes: Vec<u8> =
         signature.minima.iter().skip(band * rows).take(rows).flat_map(|value| value.to_le_bytes()).collect();
@@ -99,7 +100,7 @@ fn band_hash(signature: &Signature, band: usize) -> u64 {
 }
 
 /// The share of minima that agree: an unbiased estimate of the Jaccard similarity.
-fn similarity(a: &Signature, b: &Signature) -> f64 {
+pub fn similarity(a: &Signature, b: &Signature) -> f64 {
     let equal = a.minima.iter().zip(&b.minima).filter(|(x, y)| x == y).count();
     equal as f64 / HASHES as f64
 }

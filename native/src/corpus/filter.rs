@@ -115,7 +115,7 @@ impl Request {
         work: impl Fn(&Block) -> Result<T> + Sync,
         mut take: impl FnMut(T) -> Result<()>,
     ) -> Result<()> {
-        let mut cutter = Cutter::new(self.sources.clone(), u64::MAX);
+        let mut cutter = Cutter::new(self.sources.clone(), &Fields::default(), u64::MAX);
         loop {
             progress.check()?;
             let mut blocks = Vec::new();

@@ -6,6 +6,7 @@ pub mod dedup;
 pub mod filter;
 pub mod json;
 pub mod open;
+pub mod portion;
 pub mod records;
 pub mod sentences;
 pub mod table;

@@ -15,17 +15,32 @@ pub struct Fingerprint {
     pub sha256: String,
 }
 
+/// Where bytes come from: a file, a pipe.
+pub type Bytes = Box<dyn Read + Send>;
+
 /// Passes bytes through and hashes them.
 struct Hashing {
-    file: File,
-    hash: Sha256,
+    file: Bytes,
+    hash: Option<Sha256>,
     bytes: u64,
+}
+
+impl Hashing {
+    fn new(file: Bytes) -> Self {
+        Self { file, hash: Some(Sha256::new()), bytes: 0 }
+    }
+
+    fn finish(self) -> Fingerprint {
+        Fingerprint { bytes: self.bytes, sha256: self.hash.map_or_else(String::new, |hash| hex(&hash.finalize())) }
+    }
 }
 
 impl Read for Hashing {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let n = self.file.read(out)?;
-        self.hash.update(&out[..n]);
+        if let Some(hash) = &mut self.hash {
+            hash.update(&out[..n]);
+        }
         self.bytes += n as u64;
         Ok(n)
     }
@@ -46,7 +61,20 @@ pub struct Input {
 impl Input {
     pub fn open(path: &str) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::io(path, error))?;
-        let raw = Hashing { file, hash: Sha256::new(), bytes: 0 };
+        Self::of(path, Hashing::new(Box::new(file)))
+    }
+
+    /// What comes through `pipe` in place of the file at `path`; it isn't hashed.
+    pub fn piped(path: &str, pipe: Bytes) -> Result<Self> {
+        Self::of(path, Hashing { file: pipe, hash: None, bytes: 0 })
+    }
+
+    /// Text of a file that was unpacked on its way, whatever its name.
+    pub fn unpacked(path: &str, pipe: Bytes) -> Self {
+        Self { path: path.to_owned(), stream: Stream::Plain(Hashing { file: pipe, hash: None, bytes: 0 }) }
+    }
+
+    fn of(path: &str, raw: Hashing) -> Result<Self> {
         let stream = if path.ends_with(".gz") {
             Stream::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 18, raw))))
         } else if path.ends_with(".zst") {
@@ -99,14 +127,15 @@ impl Input {
             Stream::Zstd(decoder) => decoder.finish().into_inner(),
         };
         io::copy(&mut raw, &mut io::sink()).map_err(|error| Error::io(&self.path, error))?;
-        Ok(Fingerprint { bytes: raw.bytes, sha256: hex(&raw.hash.finalize()) })
+        Ok(raw.finish())
     }
 }
 
 /// The fingerprint of a file, read once in pieces.
 pub fn fingerprint(path: &str) -> Result<Fingerprint> {
-    let file = File::open(path).map_err(|error| Error::io(path, error))?;
-    Input { path: path.to_owned(), stream: Stream::Plain(Hashing { file, hash: Sha256::new(), bytes: 0 }) }.finish()
+    let mut raw = Hashing::new(Box::new(File::open(path).map_err(|error| Error::io(path, error))?));
+    io::copy(&mut raw, &mut io::sink()).map_err(|error| Error::io(path, error))?;
+    Ok(raw.finish())
 }
 
 pub fn hex(bytes: &[u8]) -> String {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
+use std::io::Cursor;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader};
@@ -11,6 +12,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
 use super::Format;
+use super::records::Fields;
 use crate::error::{Error, Result};
 
 /// Rows of a batch; a block takes whole batches.
@@ -37,9 +39,42 @@ pub fn open(path: &str, format: Format) -> Result<Batches> {
     }
 }
 
+/// Reads a file of columns that is in memory.
+pub fn of_bytes(path: &str, format: Format, bytes: Vec<u8>) -> Result<Batches> {
+    let wrong = |error: &dyn std::fmt::Display| Error::input(format!("{path}: {error}"));
+    if format == Format::Parquet {
+        let builder =
+            ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).map_err(|error| wrong(&error))?;
+        return Ok(Box::new(builder.with_batch_size(ROWS).build().map_err(|error| wrong(&error))?));
+    }
+    if bytes.starts_with(b"ARROW1") {
+        return Ok(Box::new(FileReader::try_new(Cursor::new(bytes), None).map_err(|error| wrong(&error))?));
+    }
+    Ok(Box::new(StreamReader::try_new(Cursor::new(bytes), None).map_err(|error| wrong(&error))?))
+}
+
 /// Bytes of a batch as it counts for blocks and partitions.
 pub fn size(batch: &RecordBatch) -> usize {
     batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
+}
+
+/// How many rows to take so that the last of them holds byte `boundary` of the text in `fields`, all where none does; the
+/// bytes of text in them. A column that isn't there counts nothing: reading it will say so.
+pub fn until(batch: &RecordBatch, fields: &Fields, boundary: u64) -> (usize, u64) {
+    let columns: Vec<ArrayRef> =
+        fields.names.iter().filter_map(|name| column(batch, &super::json::path(name))).collect();
+    let length = |column: &ArrayRef, row: usize| match cell(column, row, fields.nested) {
+        Ok(Some(text)) => text.len() as u64,
+        _ => 0,
+    };
+    let mut size = 0;
+    for row in 0..batch.num_rows() {
+        size += columns.iter().map(|column| length(column, row)).sum::<u64>();
+        if size > boundary {
+            return (row + 1, size);
+        }
+    }
+    (batch.num_rows(), size)
 }
 
 /// The column at a path of names, through structs.

@@ -58,7 +58,7 @@ pub enum Task {
     Classify(Classify),
 }
 
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 impl Plan {
     pub fn check(&self) -> Result<()> {

@@ -224,7 +224,7 @@ const MOST_CLASSES: usize = 10_000;
 fn find_classes(sources: &[Source], field: Option<&String>) -> Result<Vec<String>> {
     let fields = Fields { names: field.into_iter().cloned().collect(), nested: false };
     let mut found = BTreeSet::new();
-    let mut cutter = Cutter::new(sources.to_vec(), u64::MAX);
+    let mut cutter = Cutter::new(sources.to_vec(), &fields, u64::MAX);
     let mut spare = Vec::new();
     while let Some(block) = cutter.next(spare)? {
         records::read(

@@ -8,7 +8,7 @@ use arrow_schema::Field;
 use super::columns::{Bits, Ids, int_list};
 use super::pack::{Bins, best_fit};
 use super::plan::Plan;
-use super::rng::{Purpose, Rng};
+use super::rng::Purpose;
 use super::task::{Assembled, Counts, Place, batch};
 use super::tokens::TokenDocs;
 use crate::error::Result;
@@ -70,7 +70,7 @@ pub fn pack(plan: &Plan, docs: &TokenDocs, (width, extra, room): (usize, usize, 
         order.retain(|bin| left.binary_search(bin).is_err());
     }
     // Bins come about from the longest document to the shortest: mix them, for those who read in order.
-    Rng::new(plan.seed, Purpose::Order, 0, place.partition).shuffle(&mut order);
+    place.rng(plan.seed, Purpose::Order, 0, 0).shuffle(&mut order);
     Packed { pieces, bins, order, carry }
 }
 

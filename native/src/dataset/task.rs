@@ -1,4 +1,4 @@
-//! Encoded documents in, the rows of a task out: a pure function of (plan, documents, partition number).
+//! Encoded documents in, the rows of a task out: a pure function of (plan, documents).
 
 use std::ops::AddAssign;
 use std::sync::Arc;
@@ -8,17 +8,29 @@ use arrow_schema::{Field, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Plan, Task};
-use super::tasks::{causal, classify, mlm, pair, seq2seq, span};
+use super::rng::{Purpose, Rng};
+use super::tasks::{causal, classify, mlm, pair, seq2seq, span, stored};
 use super::tokens::{TokenDocs, arrow};
 use crate::error::{Error, Result};
 
 /// Where the documents stand: partitions are assembled alone; what they leave over is gathered into tails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Names the random streams of this piece of work; tails count on from the partitions.
-    pub partition: u64,
+    /// Names the random streams of this piece of work: the hash of its ids, so that nobody has to number partitions.
+    pub key: u64,
     /// Nothing comes after: leave nothing over.
     pub last: bool,
+}
+
+impl Place {
+    pub fn new(docs: &TokenDocs, last: bool) -> Self {
+        Self { key: docs.hash(), last }
+    }
+
+    /// The stream of one row (or document) of this piece of work.
+    pub fn rng(self, seed: u64, purpose: Purpose, epoch: u64, row: usize) -> Rng {
+        Rng::new(seed ^ self.key, purpose, epoch, row as u64)
+    }
 }
 
 /// What assembling came to.
@@ -56,7 +68,15 @@ pub struct Assembled {
 /// Fewer tokens than this are left over whole, so that small splits and small corpora don't become many small shards.
 pub const SMALL: usize = 1 << 20;
 
-pub fn assemble(plan: &Plan, docs: TokenDocs, place: Place) -> Result<Assembled> {
+/// Rows as they are stored, masks that are drawn once among them. `last`: leave nothing over.
+pub fn assemble(plan: &Plan, docs: TokenDocs, last: bool) -> Result<Assembled> {
+    let place = Place::new(&docs, last);
+    let assembled = arrange(plan, docs, place)?;
+    stored::mask(plan, assembled, place)
+}
+
+/// Rows without their masks.
+pub fn arrange(plan: &Plan, docs: TokenDocs, place: Place) -> Result<Assembled> {
     if docs.is_empty() || (docs.ids.len() < SMALL && !place.last) {
         return Ok(Assembled { rows: None, carry: docs, counts: Counts::default() });
     }

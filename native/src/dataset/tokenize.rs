@@ -49,6 +49,8 @@ pub struct Tokenized {
     pub splits: [TokenDocs; SPLITS.len()],
     pub rejects: Vec<Reject>,
     pub counts: TextCounts,
+    /// Documents that were looked at: all but those that can't be read and those left out by the filters.
+    pub seen: usize,
 }
 
 impl Tokenized {
@@ -111,6 +113,7 @@ pub fn tokenize(
     )?;
     *rejects = refused.into_inner();
     counts.rejected = rejects.len() as u64;
+    out.seen = number;
     Ok(out)
 }
 

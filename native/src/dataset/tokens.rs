@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, UInt8Type, UInt32Type};
 use arrow_array::{Array, ArrayRef, Int32Array, ListArray, RecordBatch, UInt8Array, UInt32Array};
-use arrow_buffer::{OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{OffsetBuffer, ScalarBuffer, ToByteSlice};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{Error, Result};
 
@@ -70,6 +71,16 @@ impl TokenDocs {
         self.marks.extend_from_slice(&other.marks);
         self.labels.extend_from_slice(&other.labels);
         self.ends.extend(other.ends.iter().map(|end| base + end));
+    }
+
+    /// Of the ids and of where documents end.
+    pub fn hash(&self) -> u64 {
+        let mut hash = Xxh3::new();
+        hash.update(self.ids.as_slice().to_byte_slice());
+        for &end in &self.ends {
+            hash.update(&(end as u64).to_le_bytes());
+        }
+        hash.digest()
     }
 
     pub fn schema() -> SchemaRef {

@@ -87,8 +87,13 @@ impl Counter {
 
     /// Adds a counts file made in the way `made`. Progress in bytes.
     pub fn add_counts(&mut self, file: &Path, made: Option<&str>, progress: &Progress) -> Result<()> {
+        self.add_with(|counts| counts::add_file(counts, file, made, progress).map(|_| ()))
+    }
+
+    /// Adds words that are counted already.
+    pub fn add_with(&mut self, add: impl FnOnce(&mut WordCounts) -> Result<()>) -> Result<()> {
         let before = self.counts.total();
-        counts::add_file(&mut self.counts, file, made, progress)?;
+        add(&mut self.counts)?;
         *self.words.get_mut() += self.counts.total() - before;
         Ok(())
     }
@@ -147,6 +152,11 @@ pub struct Session<'a> {
 impl Session<'_> {
     pub fn count(&mut self, text: &str) -> Result<()> {
         self.counter.count(text, false, &mut self.writer, &mut self.buffer)
+    }
+
+    /// Counts whole lines of a file, each split by itself, its newline kept, as `count_files` does.
+    pub fn count_lines(&mut self, text: &str) -> Result<()> {
+        self.counter.count(text, true, &mut self.writer, &mut self.buffer)
     }
 
     pub fn finish(self) {

@@ -11,6 +11,11 @@ use crate::vocab::words::WordCounts;
 
 const MAGIC: &str = "# millrace counts 1 ";
 
+/// How words were made, in one line.
+pub fn made(split: &str, normalizer: &str) -> String {
+    format!("split={} normalizer={normalizer}", split.replace('\n', "\\n"))
+}
+
 /// Writes all words. `made` says how (split and normalizer) in one line.
 pub fn write(counts: &WordCounts, made: &str, out: &mut impl Write) -> std::io::Result<()> {
     let mut words: Vec<(Box<[u8]>, u64)> = Vec::with_capacity(counts.len());

@@ -41,13 +41,14 @@ interface BuildFlags {
   maxDigits?: number;
   maxSymbols?: number;
   parquet?: boolean;
-  partitionBytes?: number;
   seed: number;
   threads?: number;
   format?: Format;
   field: string[];
   maxRejects: number;
   dryRun?: boolean;
+  stages?: string;
+  partitionBytes?: number;
 }
 
 const define: Define = (command) => {
@@ -102,6 +103,7 @@ const define: Define = (command) => {
       [],
     )
     .option('--max-rejects <n>', 'records that may be refused before the build stops', integer({ min: 0 }), 0)
+    .option('--stages <file>', 'build nothing; write the plan for `millrace stage`, to be run partition by partition')
     .option('--partition-bytes <n>', 'bytes of text that become one shard (32 MiB)', integer({ min: 1 }))
     .option('--parquet', 'write each shard as Parquet too')
     .option('--dry-run', 'print the plan and the files, write nothing')
@@ -121,6 +123,11 @@ const define: Define = (command) => {
           const bytes = data.files.reduce((sum, file) => sum + file.bytes, 0);
           const text = `${JSON.stringify(data.plan, null, 2)}\n${data.files.length} files, ${bytes} bytes; nothing was written`;
           return { data, text };
+        }
+        if (flags.stages !== undefined) {
+          const { writePlans } = await import('../../engine/write.ts');
+          const data = await writePlans({ dataset: options, path: flags.stages });
+          return { data, text: data.text };
         }
         const manifest = await buildDataset({ ...options, ...call.watch });
         const { summary } = await import('../../dataset/show.ts');

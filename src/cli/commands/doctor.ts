@@ -4,26 +4,36 @@ import { action, type Define } from '../command.ts';
 import type { Check } from '../doctor.ts';
 
 const define: Define = (command) => {
-  command.option('--dir <dir>', 'folder whose disk is looked at', '.').action(
-    action(async (call, options: { dir: string }) => {
-      const [{ examine }, { stat }] = await Promise.all([import('../doctor.ts'), import('node:fs/promises')]);
-      await stat(options.dir);
-      const checks: Check[] = [];
-      for await (const check of examine(options)) {
-        checks.push(check);
-        if (!call.output.json) process.stdout.write(`${line(check, call.output.style.bind(call.output))}\n`);
-      }
-      const missing = checks.filter(({ state }) => state === 'missing');
-      if (missing.length > 0 && !call.output.json) {
-        const names = missing.map(({ name }) => name).join(', ');
-        throw new MillraceError('environment', `Millrace can't work here: ${names}`, {
-          hint: missing[0]!.remedy ?? 'see above',
-        });
-      }
-      if (missing.length > 0) process.exitCode = 3;
-      return { data: { ok: missing.length === 0, checks }, text: '\nAll that Millrace needs is here.' };
-    }),
-  );
+  command
+    .option('--dir <dir>', 'folder whose disk is looked at', '.')
+    .option('--engine <name>', 'look at what an engine needs instead: spark, ray, or the URL of a cluster')
+    .action(
+      action(async (call, options: { dir: string; engine?: string }) => {
+        const { stat } = await import('node:fs/promises');
+        await stat(options.dir);
+        const checks: Check[] = [];
+        const examined =
+          options.engine === undefined
+            ? (await import('../doctor.ts')).examine(options)
+            : (await import('../../engine/doctor.ts')).examineEngine(options.engine);
+        for await (const check of examined) {
+          checks.push(check);
+          if (!call.output.json) process.stdout.write(`${line(check, call.output.style.bind(call.output))}\n`);
+        }
+        const missing = checks.filter(({ state }) => state === 'missing');
+        if (missing.length > 0 && !call.output.json) {
+          const names = missing.map(({ name }) => name).join(', ');
+          throw new MillraceError('environment', `${options.engine ?? 'Millrace'} can't work here: ${names}`, {
+            hint: missing[0]!.remedy ?? 'see above',
+          });
+        }
+        if (missing.length > 0) process.exitCode = 3;
+        return {
+          data: { ok: missing.length === 0, checks },
+          text: `\nAll that ${options.engine ?? 'Millrace'} needs is here.`,
+        };
+      }),
+    );
 };
 export default define;
 

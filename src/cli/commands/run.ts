@@ -11,6 +11,8 @@ interface Options {
   force?: boolean;
   dryRun?: boolean;
   set: string[];
+  engine?: string;
+  engineConf: string[];
 }
 
 const define: Define = (command) => {
@@ -27,6 +29,8 @@ const define: Define = (command) => {
       collect,
       [],
     )
+    .option('--engine <url>', 'count words and build datasets there: spark://host:port, local[*], ray, ray://host:port')
+    .option('--engine-conf <key=value>', 'a setting of the engine, such as spark.executor.memory=4g', collect, [])
     .action(
       action(async (call, path: string, targets: string[], options: Options) => {
         const [{ loadPipeline }, { runPipeline }, { runSweep }, { stages }] = await Promise.all([
@@ -46,18 +50,25 @@ const define: Define = (command) => {
           const sweep = points.length > 0 ? `\nsweep: ${points.length} times, over ${paths.join(', ')}` : '';
           return { data: { ...preview, sweep: points }, text: describePreview(preview) + sweep };
         }
-        const run = { ...choice, ...call.watch, onEvent: narrate(call) };
-        if (Object.keys(pipeline.sweep).length > 0) {
-          const result = await runSweep(path, { stages, overrides: options.set, run });
-          const rows = result.points.map(({ values, figures }) => [
-            ...Object.values(values).map(String),
-            ...Object.values(figures),
-          ]);
-          const head = [...Object.keys(pipeline.sweep), ...Object.keys(result.points[0]?.figures ?? {})];
-          return { data: result, text: `${table([head, ...rows])}\n\nwrote ${result.path}` };
+        const { engine: url, engineConf } = options;
+        const elsewhere =
+          url === undefined ? undefined : (await import('../elsewhere.ts')).openElsewhere(url, engineConf, call);
+        const run = { ...choice, ...call.watch, onEvent: narrate(call), elsewhere };
+        try {
+          if (Object.keys(pipeline.sweep).length > 0) {
+            const result = await runSweep(path, { stages, overrides: options.set, run });
+            const rows = result.points.map(({ values, figures }) => [
+              ...Object.values(values).map(String),
+              ...Object.values(figures),
+            ]);
+            const head = [...Object.keys(pipeline.sweep), ...Object.keys(result.points[0]?.figures ?? {})];
+            return { data: result, text: `${table([head, ...rows])}\n\nwrote ${result.path}` };
+          }
+          const result = await runPipeline(pipeline, run);
+          return { data: { pipeline: pipeline.name, ...result }, text: describeRun(pipeline, result, call.output) };
+        } finally {
+          await elsewhere?.close();
         }
-        const result = await runPipeline(pipeline, run);
-        return { data: { pipeline: pipeline.name, ...result }, text: describeRun(pipeline, result, call.output) };
       }),
     );
 };

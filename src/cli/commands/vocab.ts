@@ -79,10 +79,18 @@ const define: Define = (command) => {
     .option('--format <format>', 'how to take the files apart; by the extension where it is left out')
     .option('--field <path>', 'field of records; repeatable', collect, [])
     .option('--counts', 'the inputs are counts files')
+    .option('--stages', 'count nothing; write to --out the plan for `millrace stage count`, to be run part by part')
     .action(
-      action(async (call, globs: string[], flags: TrainFlags & { out: string }) => {
+      action(async (call, globs: string[], flags: TrainFlags & { out: string; stages?: boolean }) => {
+        const { special, field, counts, stages, ...rest } = flags;
+        if (stages) {
+          const { writePlans } = await import('../../engine/write.ts');
+          const { split = 'gpt2', normalizer = 'none', format, out } = rest;
+          const how = { split, normalizer, specialTokens: special };
+          const data = await writePlans({ count: { files: globs, format, field: some(field) }, how, path: out });
+          return { data, text: data.text };
+        }
         const { countWords } = await import('../../tokenizer/words.ts');
-        const { special, field, counts, ...rest } = flags;
         const sources = counts ? { counts: globs } : { files: globs };
         const data = await countWords({
           ...rest,

@@ -38,6 +38,7 @@ const schema = z.strictObject({
     .describe('shares; a document goes where its hash falls'),
   clean: z.strictObject(cleaning).optional().describe('changes or leaves out documents before they are cut'),
   max_rejects: z.int().min(0).default(0).describe('records that may be refused before the stage fails'),
+  partition_bytes: z.int().positive().optional().describe('bytes of text that become one shard (default: 32 MiB)'),
   seed: z.int().min(0).default(1),
 });
 type Config = z.output<typeof schema>;
@@ -83,11 +84,14 @@ export const dataset: Stage<typeof schema> = {
   schema,
   needs: { corpus: { kinds: TEXT }, vocab: { kinds: ['vocab'] } },
   code: ['dataset', 'native'],
-  async run({ config, inputs, out, signal, onProgress }) {
+  async run({ config, inputs, out, elsewhere, signal, onProgress }) {
     const task = taskOf(config);
-    const { buildDataset } = await import('../../dataset/build.ts');
+    const { buildDataset } = elsewhere ?? (await import('../../dataset/build.ts'));
+    const corpus = await readCorpusList(inputs.corpus!.dir);
     const manifest = await buildDataset({
-      ...asCorpusOptions(await readCorpusList(inputs.corpus!.dir)),
+      ...asCorpusOptions(corpus),
+      inputs: corpus.files.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 })),
+      partitionBytes: config.partition_bytes,
       task,
       seqLen: config.seq_len,
       split: config.split,

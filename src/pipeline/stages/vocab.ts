@@ -34,8 +34,8 @@ export const vocab: Stage<typeof schema> = {
   needs: { corpus: { kinds: TEXT } },
   code: ['tokenizer', 'native'],
   deterministic: (path) => path.endsWith('tokenizer.json'),
-  async run({ config, inputs, out, signal, onProgress }) {
-    const { trainVocab } = await import('../../tokenizer/train.ts');
+  async run({ config, inputs, out, elsewhere, signal, onProgress }) {
+    const { trainVocab } = elsewhere ?? (await import('../../tokenizer/train.ts'));
     const corpus = asCorpusOptions(await readCorpusList(inputs.corpus!.dir));
     const {
       path: _,

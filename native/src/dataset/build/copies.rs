@@ -19,7 +19,7 @@ pub fn find(plan: &Plan, options: &Options, progress: &Progress) -> Result<Optio
     if !plan.clean.compares() {
         return Ok(None);
     }
-    let cutter = Mutex::new(Cutter::new(options.sources.clone(), plan.partition_bytes));
+    let cutter = Mutex::new(Cutter::new(options.sources.clone(), &plan.fields, plan.partition_bytes));
     let found: Mutex<BTreeMap<(u64, usize), Vec<Signature>>> = Mutex::new(BTreeMap::new());
     let work = || -> Result<()> {
         let mut spare = Vec::new();

@@ -8,9 +8,10 @@
 //! `assemble` (plan, encoded documents, place). This room only says which thread runs them, and when.
 
 mod copies;
+pub mod partition;
 mod publish;
 mod tails;
-mod work;
+pub mod work;
 
 use std::fs;
 use std::path::PathBuf;
@@ -21,14 +22,15 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use self::copies::Copies;
-use self::work::{Record, Records, Work};
+use self::partition::About;
+use self::work::{Records, Work};
 use super::encoder::Encoder;
 use super::manifest::Manifest;
 use super::plan::Plan;
-use super::task::{Place, assemble};
 use super::tokenize::{Tokenized, tokenize};
 use crate::corpus::Source;
 use crate::corpus::cut::{Block, Cutter};
+use crate::corpus::open::Fingerprint;
 use crate::corpus::records::Reject;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -99,7 +101,7 @@ pub fn build(plan: &Plan, options: &Options, encoder: &dyn Encoder, progress: &P
         progress,
         work,
         copies,
-        cutter: Mutex::new(Cutter::new(options.sources.clone(), plan.partition_bytes)),
+        cutter: Mutex::new(Cutter::new(options.sources.clone(), &plan.fields, plan.partition_bytes)),
         shared: Mutex::new(shared),
     };
     std::thread::scope(|scope| {
@@ -183,15 +185,7 @@ impl Builder<'_> {
         shared.rejects.sort_by_key(|&(partition, block, _)| (partition, block));
         let done = shared.records.values().flat_map(|record| &record.rejects);
         let all: Vec<&Reject> = done.chain(shared.rejects.iter().map(|(_, _, reject)| reject)).collect();
-        let show = |reject: &&Reject| format!("{}:{}: {}", reject.file, reject.line, reject.reason);
-        let shown: Vec<String> = all.iter().take(3).map(show).collect();
-        if let Err(error) = publish::write_rejects(&self.work.dir, all.into_iter()) {
-            return error;
-        }
-        let (count, dir) = (shared.rejected, self.work.dir.display());
-        Error::input(format!("{count} records can't be used; the first: {}", shown.join("; "))).with_hint(format!(
-            "mend the input, name the right field, or allow more with maxRejects; {dir} has them in rejects.jsonl"
-        ))
+        publish::too_many(&self.work, shared.rejected, &all)
     }
 
     /// Assembles a partition whose blocks are all there, writes its files and its record.
@@ -207,18 +201,8 @@ impl Builder<'_> {
             };
         }
         let all = Tokenized::join(open.blocks.into_iter().flatten().filter_map(|(_, tokens)| tokens).collect());
-        let mut record =
-            Record { hash, counts: all.counts, shards: Vec::new(), rest: Default::default(), rejects: all.rejects };
-        let name = format!("part-{partition:06}");
-        for (split, docs) in all.splits.into_iter().enumerate() {
-            self.progress.check()?;
-            let assembled = assemble(self.plan, docs, Place { partition, last: false })?;
-            if let Some(rows) = assembled.rows {
-                record.shards.push(self.work.write_rows(split, &name, &rows, assembled.counts)?);
-            }
-            record.rest[split] = self.work.write_rest(split, &name, &assembled.carry)?;
-        }
-        self.work.save(partition, &record)?;
+        let about = About { number: partition, hash, ..About::default() };
+        let record = partition::write(self.plan, about, all, &mut &self.work, true, self.progress)?;
         let mut shared = lock(&self.shared)?;
         shared.rejects.retain(|(of, _, _)| *of != partition);
         shared.records.insert(partition, record);
@@ -238,10 +222,33 @@ impl Builder<'_> {
             self.close(partition, open)?;
         }
         let records = std::mem::take(&mut lock(&self.shared)?.records);
-        publish::check_splits(self.plan, self.options, &records)?;
-        let mut shards: Vec<_> = records.values().flat_map(|record| record.shards.clone()).collect();
-        shards.extend(tails::tails(self.plan, &self.work, &records, self.progress)?);
-        let inputs = std::mem::take(&mut lock(&self.cutter)?.fingerprints);
-        publish::publish(self.plan, self.options, self.work, &records, &shards, inputs)
+        let prints = std::mem::take(&mut lock(&self.cutter)?.fingerprints);
+        merge(self.plan, self.options, self.work, &records, prints, self.progress)
+    }
+}
+
+/// What all partitions left in the work folder in, the dataset out. `prints`: what the files are.
+pub fn merge(
+    plan: &Plan,
+    options: &Options,
+    work: Work,
+    records: &Records,
+    prints: Vec<Fingerprint>,
+    progress: &Progress,
+) -> Result<Manifest> {
+    publish::check_splits(plan, options, records)?;
+    let mut shards: Vec<_> = records.values().flat_map(|record| record.shards.clone()).collect();
+    shards.extend(tails::tails(plan, &work, records, progress)?);
+    publish::publish(plan, options, work, records, &shards, prints)
+}
+
+/// `Input` error where more was refused than may be; the records are left where they can be looked at.
+pub fn check_rejects(options: &Options, work: &Work, records: &Records) -> Result<()> {
+    let all = publish::rejects(records);
+    let count = all.len() as u64;
+    if count > options.max_rejects {
+        Err(publish::too_many(work, count, &all.iter().collect::<Vec<_>>()))
+    } else {
+        Ok(())
     }
 }

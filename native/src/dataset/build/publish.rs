@@ -64,12 +64,30 @@ pub fn publish(
     for (from, to) in moves {
         fs::rename(work.dir.join(from), out.join(to)).map_err(|error| Error::io(out, error))?;
     }
-    write_rejects(out, records.values().flat_map(|record| &record.rejects))?;
+    write_rejects(out, rejects(records).iter())?;
     let text =
         serde_json::to_string_pretty(&manifest).map_err(|error| Error::internal(format!("manifest: {error}")))?;
     write_bytes(&out.join(NAME), (text + "\n").as_bytes())?;
     work.close()?;
     Ok(manifest)
+}
+
+/// All that was refused, in order; what parts of a file refused gets the numbers that its lines have in the file.
+pub fn rejects(records: &Records) -> Vec<Reject> {
+    let mut before = 0;
+    let mut all = Vec::new();
+    for record in records.values() {
+        let Some(part) = &record.part else {
+            all.extend(record.rejects.iter().cloned());
+            continue;
+        };
+        before = if part.first { 0 } else { before };
+        // Lines of a part that isn't the first count from 2 on (portion.rs).
+        let own = |line: u64| if part.first { line } else { before + line - 1 };
+        all.extend(record.rejects.iter().map(|reject| Reject { line: own(reject.line), ..reject.clone() }));
+        before += part.lines;
+    }
+    all
 }
 
 /// A line for each record that was refused; no file where there was none.
@@ -79,6 +97,19 @@ pub fn write_rejects<'a>(dir: &Path, rejects: impl Iterator<Item = &'a Reject>) 
         return Ok(());
     }
     write_bytes(&dir.join(REJECTS), (lines.join("\n") + "\n").as_bytes())
+}
+
+/// Leaves the refused records where they can be looked at, and names the first.
+pub fn too_many(work: &Work, count: u64, all: &[&Reject]) -> Error {
+    let show = |reject: &&Reject| format!("{}:{}: {}", reject.file, reject.line, reject.reason);
+    let shown: Vec<String> = all.iter().take(3).map(show).collect();
+    if let Err(error) = write_rejects(&work.dir, all.iter().copied()) {
+        return error;
+    }
+    let dir = work.dir.display();
+    Error::input(format!("{count} records can't be used; the first: {}", shown.join("; "))).with_hint(format!(
+        "mend the input, name the right field, or allow more with maxRejects; {dir} has them in rejects.jsonl"
+    ))
 }
 
 /// Every split that is wanted must have documents, and next sentences need another one.

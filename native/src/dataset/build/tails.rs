@@ -1,5 +1,6 @@
 //! What the partitions left over in, the last shards of each split out.
 
+use super::partition::Store;
 use super::work::{PartShard, Records, Work};
 use crate::dataset::plan::{Plan, SPLITS};
 use crate::dataset::task::{Place, assemble};
@@ -10,16 +11,18 @@ use crate::progress::Progress;
 /// Tokens gathered from what partitions leave over before they become a shard.
 const TAIL_TOKENS: usize = 1 << 23;
 
-/// Assembles in the order of the partitions; the random streams count on from theirs.
+/// Assembles in the order of the partitions.
 pub fn tails(plan: &Plan, work: &Work, records: &Records, progress: &Progress) -> Result<Vec<PartShard>> {
     let mut shards = Vec::new();
     for split in 0..SPLITS.len() {
         let mut tail = 0u64;
         let mut flush = |docs: TokenDocs, last: bool| -> Result<TokenDocs> {
             progress.check()?;
-            let assembled = assemble(plan, docs, Place { partition: records.len() as u64 + tail, last })?;
+            let key = Place::new(&docs, last).key;
+            let assembled = assemble(plan, docs, last)?;
             if let Some(rows) = assembled.rows {
-                shards.push(work.write_rows(split, &format!("tail-{tail:06}"), &rows, assembled.counts)?);
+                let shard = { work }.rows(&format!("tail-{tail:06}-{}.arrow", SPLITS[split]), &rows)?;
+                shards.push(PartShard { split, key, counts: assembled.counts, shard });
             }
             tail += 1;
             Ok(assembled.carry)

@@ -9,6 +9,7 @@ use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 use super::Options;
+use super::partition::{Part, Store};
 use crate::arrow::parquet::write_parquet;
 use crate::arrow::read::Mapped;
 use crate::arrow::write::{write_bytes, write_file};
@@ -30,12 +31,26 @@ pub struct Record {
     /// A file of documents left over for each split, in the order of `SPLITS`.
     pub rest: [Option<String>; SPLITS.len()],
     pub rejects: Vec<Reject>,
+    /// Of a part of a file: rejects count lines from the part's start on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+    /// On a cluster: the last partition of its portion.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ends: bool,
+}
+
+impl Record {
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|error| Error::internal(format!("record: {error}")))
+    }
 }
 
 /// A shard under its name in the work folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PartShard {
     pub split: usize,
+    /// Names its random streams.
+    pub key: u64,
     pub counts: Counts,
     pub shard: Shard,
 }
@@ -55,22 +70,34 @@ impl Work {
         let io = |error| Error::io(&work.dir, error);
         let key = key(plan, options)?;
         let key_path = work.dir.join("key.txt");
-        let mut records = Records::new();
         if fs::read(&key_path).is_ok_and(|found| found == key.as_bytes()) {
-            for entry in fs::read_dir(&work.dir).map_err(io)? {
-                let path = entry.map_err(io)?.path();
-                if let Some((number, record)) = work.read(&path)? {
-                    records.insert(number, record);
-                }
-            }
-        } else {
-            if work.dir.exists() {
-                fs::remove_dir_all(&work.dir).map_err(io)?;
-            }
-            fs::create_dir_all(&work.dir).map_err(io)?;
-            write_bytes(&key_path, key.as_bytes())?;
+            let records = work.records()?;
+            return Ok((work, records));
         }
-        Ok((work, records))
+        if work.dir.exists() {
+            fs::remove_dir_all(&work.dir).map_err(io)?;
+        }
+        fs::create_dir_all(&work.dir).map_err(io)?;
+        write_bytes(&key_path, key.as_bytes())?;
+        Ok((work, Records::new()))
+    }
+
+    /// The folder `dir`, filled by others.
+    pub fn at(dir: PathBuf) -> Self {
+        Self { dir, parquet: false }
+    }
+
+    /// The records that are there with all their files.
+    pub fn records(&self) -> Result<Records> {
+        let io = |error| Error::io(&self.dir, error);
+        let mut records = Records::new();
+        for entry in fs::read_dir(&self.dir).map_err(io)? {
+            let path = entry.map_err(io)?.path();
+            if let Some((number, record)) = self.read(&path)? {
+                records.insert(number, record);
+            }
+        }
+        Ok(records)
     }
 
     /// A record, if `path` is one and its files are still here: a build that was stopped while it moved its shards into
@@ -87,31 +114,7 @@ impl Work {
         Ok(whole.then_some((number, record)))
     }
 
-    pub fn save(&self, partition: u64, record: &Record) -> Result<()> {
-        let text = serde_json::to_vec(record).map_err(|error| Error::internal(format!("record: {error}")))?;
-        write_bytes(&self.dir.join(format!("part-{partition:06}.json")), &text)
-    }
-
-    /// Writes rows as the shard `NAME-SPLIT.arrow`, and as Parquet where that is wanted.
-    pub fn write_rows(&self, split: usize, name: &str, rows: &RecordBatch, counts: Counts) -> Result<PartShard> {
-        let file = format!("{name}-{}.arrow", SPLITS[split]);
-        let path = self.dir.join(&file);
-        let print = write_file(&path, &rows.schema(), std::slice::from_ref(rows))?;
-        let parquet = if self.parquet { Some(write_parquet(&path.with_extension("parquet"), rows)?) } else { None };
-        Ok(PartShard { split, counts, shard: Shard { file, rows: rows.num_rows() as u64, print, parquet } })
-    }
-
-    /// Writes documents that wait for the tail; says the file's name, None where there are no documents.
-    pub fn write_rest(&self, split: usize, name: &str, docs: &TokenDocs) -> Result<Option<String>> {
-        if docs.is_empty() {
-            return Ok(None);
-        }
-        let file = format!("{name}-{}-rest.arrow", SPLITS[split]);
-        write_file(&self.dir.join(&file), &TokenDocs::schema(), &[docs.to_batch()?])?;
-        Ok(Some(file))
-    }
-
-    /// Appends the documents of a file of `write_rest`.
+    /// Appends the documents of a file of those that wait for the tail.
     pub fn read_rest(&self, file: &str, docs: &mut TokenDocs) -> Result<()> {
         Mapped::open(&self.dir.join(file))?.batches()?.iter().try_for_each(|batch| docs.append_batch(batch))
     }
@@ -120,6 +123,25 @@ impl Work {
     pub fn close(self) -> Result<()> {
         fs::remove_dir_all(&self.dir).map_err(|error| Error::io(&self.dir, error))
     }
+}
+
+impl Store for &Work {
+    /// Writes Parquet too, where that is wanted and the rows are a shard's.
+    fn rows(&mut self, name: &str, rows: &RecordBatch) -> Result<Shard> {
+        let path = self.dir.join(name);
+        let print = write_file(&path, &rows.schema(), std::slice::from_ref(rows))?;
+        let wanted = self.parquet && !name.ends_with("-rest.arrow");
+        let parquet = if wanted { Some(write_parquet(&path.with_extension("parquet"), rows)?) } else { None };
+        Ok(Shard { file: name.to_owned(), rows: rows.num_rows() as u64, print, parquet })
+    }
+
+    fn save(&mut self, partition: u64, record: &Record) -> Result<()> {
+        write_bytes(&self.dir.join(record_name(partition)), &record.to_json()?)
+    }
+}
+
+pub fn record_name(partition: u64) -> String {
+    format!("part-{partition:06}.json")
 }
 
 /// What an interrupted build must share with this one to be gone on with.

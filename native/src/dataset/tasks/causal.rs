@@ -202,12 +202,12 @@ mod tests {
         let Task::Causal(task) = &plan.task else { panic!() };
         let (mut all, mut tail) = (Vec::new(), TokenDocs::default());
         for (partition, docs) in parts.into_iter().enumerate() {
-            let place = Place { partition: partition as u64, last: false };
+            let place = Place { key: partition as u64, last: false };
             let assembled = assemble(plan, task.pack, docs, place, false).unwrap();
             stored(&assembled, &mut all);
             tail.append(&assembled.carry);
         }
-        stored(&assemble(plan, task.pack, tail, Place { partition: 2, last: true }, false).unwrap(), &mut all);
+        stored(&assemble(plan, task.pack, tail, Place { key: 2, last: true }, false).unwrap(), &mut all);
         all
     }
 

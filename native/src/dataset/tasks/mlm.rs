@@ -7,12 +7,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::causal::Pack;
-use super::mask::{Masker, Masking, Scratch, Stored};
+use super::mask::{Masker, Masking, Scratch};
 use crate::dataset::collate::{Batcher, Column, IGNORED, RowKey};
-use crate::dataset::columns::{Ids, int_list};
 use crate::dataset::plan::Plan;
 use crate::dataset::rng::{Purpose, Rng};
-use crate::dataset::rows::{Rows, cut, finish, pack, pieces};
+use crate::dataset::rows::{Rows, cut, pack, pieces};
 use crate::dataset::shard::Shard;
 use crate::dataset::task::{Assembled, Place};
 use crate::dataset::tokens::{TokenDocs, WORD};
@@ -31,7 +30,7 @@ pub fn assemble(plan: &Plan, task: &Mlm, docs: TokenDocs, place: Place) -> Resul
     let width = plan.seq_len - 2;
     let room = plan.seq_len - 1;
     let words = task.masking.words();
-    let assembled = match task.pack {
+    match task.pack {
         Pack::BestFit => {
             let packed = pack(plan, &docs, (width, 1, room), place);
             let mut rows = Rows::new(plan, plan.seq_len, packed.len(), words);
@@ -42,9 +41,9 @@ pub fn assemble(plan: &Plan, task: &Mlm, docs: TokenDocs, place: Place) -> Resul
                 }
                 rows.end();
             }
-            rows.finish(plan, packed.carry, cut(&docs, width), "words")?
+            rows.finish(plan, packed.carry, cut(&docs, width), "words")
         }
-        Pack::Concat => concatenated(plan, task, docs, place)?,
+        Pack::Concat => concatenated(plan, task, docs, place),
         Pack::None => {
             let pieces = pieces(&docs, width);
             let mut rows = Rows::new(plan, plan.seq_len, pieces.len(), words);
@@ -52,10 +51,9 @@ pub fn assemble(plan: &Plan, task: &Mlm, docs: TokenDocs, place: Place) -> Resul
                 rows.piece(&[task.cls], &docs, piece, &[task.sep], WORD);
                 rows.end();
             }
-            rows.finish(plan, TokenDocs::default(), cut(&docs, width), "words")?
+            rows.finish(plan, TokenDocs::default(), cut(&docs, width), "words")
         }
-    };
-    if task.masking.fixed { fixed(plan, task, assembled, place) } else { Ok(assembled) }
+    }
 }
 
 /// Documents end to end, a `<sep>` after each; a row that is full ends with one too.
@@ -95,40 +93,6 @@ fn concatenated(plan: &Plan, task: &Mlm, docs: TokenDocs, place: Place) -> Resul
         }
     }
     rows.finish(plan, carry, 0, "words")
-}
-
-/// Draws the masks of rows just made and stores them.
-fn fixed(plan: &Plan, task: &Mlm, assembled: Assembled, place: Place) -> Result<Assembled> {
-    let Some(rows) = &assembled.rows else { return Ok(assembled) };
-    let shard = Shard::new(std::path::Path::new("rows"), rows)?;
-    let masker = Masker::new(&task.masking, &plan.vocabulary)?;
-    let mut scratch = Scratch::default();
-    let mut stored = Stored::default();
-    let mut ids = Ids::with_capacity(plan.narrow(), rows.num_rows() * plan.seq_len);
-    let mut row = vec![0; plan.seq_len];
-    for number in 0..rows.num_rows() {
-        shard.input_ids(number, &mut row);
-        let length: i32 = shard.lengths(number)?.iter().sum();
-        let mut rng = Rng::new(plan.seed, Purpose::Mask, 0, row_number(place, number)?);
-        let word = shard.flag(number);
-        let word = word.as_ref().map(|word| word as &dyn Fn(usize) -> bool);
-        masker.mask(&mut row[..length as usize], word, &mut rng, &mut scratch);
-        stored.push(&mut scratch.chosen);
-        ids.extend_signed(&row);
-    }
-    let mut columns = vec![ids.fixed("input_ids", plan.seq_len)?];
-    for (field, column) in rows.schema().fields().iter().zip(rows.columns()).skip(1) {
-        columns.push((field.as_ref().clone(), column.clone()));
-    }
-    columns.push(int_list("masked_positions", stored.positions, &stored.ends)?);
-    columns.push(int_list("masked_labels", stored.labels, &stored.ends)?);
-    finish(plan, columns, assembled.carry, assembled.counts)
-}
-
-/// Names the random stream of a row that is being built.
-pub fn row_number(place: Place, row: usize) -> Result<u64> {
-    let row = u32::try_from(row).map_err(|_| Error::internal("more than 2^32 rows in one partition"))?;
-    Ok((place.partition << 32) | u64::from(row))
 }
 
 pub fn collate(batcher: &Batcher, shards: &[Shard], keys: &[RowKey]) -> Result<Vec<Column>> {

@@ -8,3 +8,4 @@ pub mod mlm;
 pub mod pair;
 pub mod seq2seq;
 pub mod span;
+pub mod stored;

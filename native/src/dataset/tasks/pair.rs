@@ -9,10 +9,10 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::mask::{Masker, Masking, Scratch, Stored};
-use super::mlm::{Masked, row_number};
+use super::mask::Masking;
+use super::mlm::Masked;
 use crate::dataset::collate::{Batcher, Column, RowKey};
-use crate::dataset::columns::{Bits, Ids, int_list, ints};
+use crate::dataset::columns::{Bits, Ids, ints};
 use crate::dataset::plan::Plan;
 use crate::dataset::rng::{Purpose, Rng};
 use crate::dataset::rows::finish;
@@ -54,14 +54,14 @@ pub fn assemble(plan: &Plan, task: &Pair, docs: TokenDocs, place: Place) -> Resu
     let mut pairs = Pairs { plan, task, sentences: &sentences, balance: 0, made: Vec::new(), alone: 0 };
     for dupe in 0..task.dupe_factor {
         for doc in 0..docs.len() {
-            let mut rng = Rng::new(plan.seed, Purpose::Pair, dupe, row_number(place, doc)?);
+            let mut rng = place.rng(plan.seed, Purpose::Pair, dupe, doc);
             pairs.document(doc, &mut rng);
         }
     }
     let (mut instances, alone) = (pairs.made, pairs.alone);
     refuse(task, &instances, alone)?;
-    Rng::new(plan.seed, Purpose::Order, 0, place.partition).shuffle(&mut instances);
-    write(plan, task, &docs, &instances, place)
+    place.rng(plan.seed, Purpose::Order, 0, 0).shuffle(&mut instances);
+    write(plan, task, &docs, &instances)
 }
 
 /// The sentences of a document as ranges of ids.
@@ -200,19 +200,17 @@ fn refuse(task: &Pair, instances: &[Instance], alone: u64) -> Result<()> {
     Ok(())
 }
 
-fn write(plan: &Plan, task: &Pair, docs: &TokenDocs, instances: &[Instance], place: Place) -> Result<Assembled> {
+fn write(plan: &Plan, task: &Pair, docs: &TokenDocs, instances: &[Instance]) -> Result<Assembled> {
     let width = plan.seq_len;
     let filler = plan.vocabulary.special.filler();
-    let masker = Masker::new(&task.masking, &plan.vocabulary)?;
     let words = task.masking.words();
     let mut ids = Ids::with_capacity(plan.narrow(), instances.len() * width);
     let mut bits = words.then(|| Bits::with_capacity(instances.len() * width));
     let (mut lengths, mut firsts, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut stored, mut scratch) = (Stored::default(), Scratch::default());
     let mut row: Vec<i32> = Vec::with_capacity(width);
     let mut starts: Vec<bool> = Vec::with_capacity(width);
     let mut counts = Counts { rows: instances.len() as u64, ..Counts::default() };
-    for (number, Instance { a, b, label }) in instances.iter().enumerate() {
+    for Instance { a, b, label } in instances {
         row.clear();
         row.push(task.cls as i32);
         row.extend(docs.ids[a.clone()].iter().map(|&id| id as i32));
@@ -228,13 +226,6 @@ fn write(plan: &Plan, task: &Pair, docs: &TokenDocs, instances: &[Instance], pla
             starts.push(false);
             starts.extend(b.clone().map(mark));
             starts.push(false);
-        }
-        if task.masking.fixed {
-            let mut rng = Rng::new(plan.seed, Purpose::Mask, 0, row_number(place, number)?);
-            let word = |t: usize| starts[t];
-            let word: Option<&dyn Fn(usize) -> bool> = if words { Some(&word) } else { None };
-            masker.mask(&mut row, word, &mut rng, &mut scratch);
-            stored.push(&mut scratch.chosen);
         }
         ids.extend_signed(&row);
         ids.fill(filler, width - row.len());
@@ -257,10 +248,6 @@ fn write(plan: &Plan, task: &Pair, docs: &TokenDocs, instances: &[Instance], pla
     ];
     if let Some(bits) = bits {
         columns.push(bits.fixed("words", width)?);
-    }
-    if task.masking.fixed {
-        columns.push(int_list("masked_positions", stored.positions, &stored.ends)?);
-        columns.push(int_list("masked_labels", stored.labels, &stored.ends)?);
     }
     finish(plan, columns, TokenDocs::default(), counts)
 }
