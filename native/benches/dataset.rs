@@ -17,15 +17,13 @@ use millrace_native::dataset::pack::best_fit;
 use millrace_native::dataset::plan::{Plan, Task, VERSION, Vocabulary};
 use millrace_native::dataset::shard::Shard;
 use millrace_native::dataset::special::Special;
-use millrace_native::dataset::task::{Place, assemble};
+use millrace_native::dataset::task::assemble;
 use millrace_native::dataset::tasks::causal::{Causal, Pack};
 use millrace_native::dataset::tasks::mask::Masking;
 use millrace_native::dataset::tasks::mlm::Mlm;
 use millrace_native::dataset::tasks::pair::Pair;
 use millrace_native::dataset::tokenize::{Tokenized, tokenize};
 use millrace_native::encode::Tokenizer;
-
-const PLACE: Place = Place { partition: 0, last: true };
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
@@ -53,7 +51,7 @@ fn main() {
     };
     let read = |plan: &Plan| {
         let mut all = Vec::new();
-        let mut cutter = Cutter::new(sources.clone(), u64::MAX);
+        let mut cutter = Cutter::new(sources.clone(), &plan.fields, u64::MAX);
         let mut session = encoder.session();
         while let Some(block) = cutter.next(Vec::new()).unwrap() {
             all.push(tokenize(plan, session.as_mut(), &block, &sources, None).unwrap());
@@ -69,10 +67,10 @@ fn main() {
     let lengths: Vec<u32> =
         (0..docs.len()).flat_map(|doc| docs.doc(doc).chunks(1024).map(|piece| piece.len() as u32)).collect();
     measure("bestFit", tokens, || best_fit(&lengths, 1024));
-    measure_with("pack", tokens, || docs.clone(), |docs| assemble(&causal, docs, PLACE).unwrap());
+    measure_with("pack", tokens, || docs.clone(), |docs| assemble(&causal, docs, true).unwrap());
 
     let mlm = plan(Task::Mlm(Mlm { pack: Pack::BestFit, masking: masking.clone(), cls, sep }), 128);
-    let rows = assemble(&mlm, docs, PLACE).unwrap().rows.unwrap();
+    let rows = assemble(&mlm, docs, true).unwrap().rows.unwrap();
     let shard = [Shard::new("rows".as_ref(), &rows).unwrap()];
     for (name, positions) in [("mask", false), ("maskPositions", true)] {
         let choice = Choice { seed: 1, boundary_loss: false, positions, cu_seqlens: false };
@@ -97,7 +95,7 @@ fn main() {
         let nsp = plan(Task::Pair(pair), 128);
         let docs = read(&nsp);
         let rows = assemble(&nsp, docs.clone(), PLACE).unwrap().rows.unwrap().num_rows();
-        measure_with(name, rows, || docs.clone(), |docs| assemble(&nsp, docs, PLACE).unwrap());
+        measure_with(name, rows, || docs.clone(), |docs| assemble(&nsp, docs, true).unwrap());
     }
 }
 

@@ -283,7 +283,7 @@ fn copies(
     };
     let signatures: Vec<Vec<u8>> = portions.iter().enumerate().map(own).collect();
     let firsts = steps(text, 0, &[Step::Dedup], Some(sorted(text, &signatures, Form::Signatures))).unwrap();
-    let pairs = steps(text, 0, &[Step::Dedup], Some(sorted(text, &[firsts.clone()], Form::Bands))).unwrap();
+    let pairs = steps(text, 0, &[Step::Dedup], Some(sorted(text, std::slice::from_ref(&firsts), Form::Bands))).unwrap();
     let mut resolver = Resolver::default();
     for (stream, near) in [(firsts, false), (pairs, true)] {
         let mut reader = Reader::any(stream.as_slice()).unwrap();

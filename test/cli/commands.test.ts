@@ -183,7 +183,8 @@ const lines = (text: string) => text.split('\n').filter((line) => line !== '');
 
 test('every command is in the table', (t) => {
   t.deepEqual(
-    leaves.map(({ path }) => path).filter((path) => !(path in ROWS)),
+    // What `stage` writes is a stream: test/engine/stage.test.ts.
+    leaves.map(({ path }) => path).filter((path) => path !== 'stage' && !(path in ROWS)),
     [],
     'add its line to ROWS',
   );

@@ -14,14 +14,14 @@ const TAIL_TOKENS: usize = 1 << 23;
 /// Assembles in the order of the partitions.
 pub fn tails(plan: &Plan, work: &Work, records: &Records, progress: &Progress) -> Result<Vec<PartShard>> {
     let mut shards = Vec::new();
-    for split in 0..SPLITS.len() {
+    for (split, name) in SPLITS.iter().enumerate() {
         let mut tail = 0u64;
         let mut flush = |docs: TokenDocs, last: bool| -> Result<TokenDocs> {
             progress.check()?;
             let key = Place::new(&docs, last).key;
             let assembled = assemble(plan, docs, last)?;
             if let Some(rows) = assembled.rows {
-                let shard = { work }.rows(&format!("tail-{tail:06}-{}.arrow", SPLITS[split]), &rows)?;
+                let shard = { work }.rows(&format!("tail-{tail:06}-{name}.arrow"), &rows)?;
                 shards.push(PartShard { split, key, counts: assembled.counts, shard });
             }
             tail += 1;
