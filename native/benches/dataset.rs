@@ -94,7 +94,7 @@ fn main() {
         let pair = Pair { order: false, masking, short_probability: 0.1, dupe_factor: 5, lines: false, cls, sep };
         let nsp = plan(Task::Pair(pair), 128);
         let docs = read(&nsp);
-        let rows = assemble(&nsp, docs.clone(), PLACE).unwrap().rows.unwrap().num_rows();
+        let rows = assemble(&nsp, docs.clone(), true).unwrap().rows.unwrap().num_rows();
         measure_with(name, rows, || docs.clone(), |docs| assemble(&nsp, docs, true).unwrap());
     }
 }

@@ -29,6 +29,7 @@ export async function runStage({ plan, fromFiles = false, into, ...options }: St
 
 export async function readPlan(path: string): Promise<string> {
   return readFile(path, 'utf8').catch((cause: Error) => {
-    throw new MillraceError('config', `the plan ${path} can't be read: ${cause.message}`, { cause });
+    const hint = '`dataset build --stages` and `vocab count --stages` write plans';
+    throw new MillraceError('input', `the plan ${path} can't be read: ${cause.message}`, { cause, hint });
   });
 }

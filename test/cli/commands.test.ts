@@ -13,6 +13,8 @@ interface Row {
   /** A line that works in the folder of world.ts. OUT is a path that isn't there yet. */
   line: string;
   stdin?: string;
+  /** Lines that make ready what it needs, with the same OUT. */
+  before?: string[];
   /** The same with a file that isn't there: what is said of it. */
   missing?: [line: string, message: RegExp];
   /** An option with a value of the wrong type. */
@@ -89,6 +91,15 @@ const ROWS: Record<string, Row> = {
     wrong: 'dataset show lm/dataset --rows many',
   },
   'dataset verify': { line: 'dataset verify lm/dataset', missing: ['dataset verify nowhere', /nowhere/] },
+  'stage merge': {
+    before: [
+      'dataset build text.txt --format line --vocab lm/vocab --seq-len 16 --split 0.9,0.1 --stages stages.json --out OUT',
+      'stage tokenize,pack,mask --plan stages.json --partition 0 --read --into OUT',
+    ],
+    line: 'stage merge --plan stages.json --out OUT',
+    missing: ['stage merge --plan nowhere.json --out OUT', /the plan nowhere.json can't be read/],
+    wrong: 'stage merge --plan stages.json --out OUT --max-rejects many',
+  },
   train: {
     line: 'train recipe.yaml --out OUT',
     missing: ['train nowhere.yaml', /no such file: nowhere.yaml/],
@@ -162,16 +173,18 @@ test.before(async () => {
 test.after.always(() => cwd && rm(cwd, { recursive: true, force: true }));
 
 let outs = 0;
+const newOut = (folder = join(cwd, 'out')) => join(folder, `out${outs++}`);
 /** The words of a line; OUT is a path of its own each time. */
-function words(line: string, folder = join(cwd, 'out')): string[] {
-  const out = join(folder, `out${outs++}`);
+function words(line: string, out = newOut()): string[] {
   return line.split(' ').map((word) => word.replace(/\bOUT\b/, () => out));
 }
 
 /** Runs a row's own line; a watcher is stopped once it listens. */
-function works({ line, stdin }: Row, more: string[], options: RunOptions = {}) {
+async function works({ before = [], line, stdin }: Row, more: string[], options: RunOptions = {}) {
   const interrupt = { signal: 'SIGINT' as const, after: /http:\/\/127/ };
-  return millrace([...words(line), ...more], {
+  const out = newOut();
+  for (const first of before) await millrace(words(first, out), { cwd });
+  return millrace([...words(line, out), ...more], {
     cwd,
     ...(stdin === undefined ? {} : { stdin }),
     ...(line.startsWith('watch') ? { interrupt } : {}),
@@ -183,7 +196,7 @@ const lines = (text: string) => text.split('\n').filter((line) => line !== '');
 
 test('every command is in the table', (t) => {
   t.deepEqual(
-    // What `stage` writes is a stream: test/engine/stage.test.ts.
+    // What `stage` itself writes is a stream: test/engine/stage.test.ts.
     leaves.map(({ path }) => path).filter((path) => path !== 'stage' && !(path in ROWS)),
     [],
     'add its line to ROWS',
@@ -282,7 +295,10 @@ for (const [path, row] of Object.entries(ROWS)) {
       const blocked = join(cwd, 'text.txt');
       for (const place of [fullDisk(), readOnly(), { under: [], dir: blocked, message: /./, hint: /./ }]) {
         if (!place) continue;
-        const { code, stdout, stderr } = await millrace(words(row.line, place.dir), { cwd, under: place.under });
+        const { code, stdout, stderr } = await millrace(words(row.line, newOut(place.dir)), {
+          cwd,
+          under: place.under,
+        });
         const said = `${place.dir}\n${stdout}${stderr}`;
         t.is(code, 1, said);
         t.regex(stderr, place.message, said);

@@ -54,3 +54,6 @@ export const CASES: Record<string, Case> = {
   classify: { ...base, records: true, field: ['source', 'target', 'label'], task: { kind: 'classify', pair: true } },
   chat: { ...base, records: true, task: 'chat' },
 };
+
+/** How the text of `writeLarge` is built, in several partitions. */
+export const LARGE = { seqLen: 256, seed: 7, partitionBytes: 5 << 20 };
