@@ -33,6 +33,8 @@ if (!name || !script) {
 }
 
 function measure(command: string, argv: string[]): Figures {
+  // Nobody is to wait for the disk because of what the one before has written.
+  spawnSync('sync');
   const { status, stdout } = spawnSync(command, argv, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   if (status !== 0) throw new Error(`${command} ${argv[0]} ended with exit code ${status}`);
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as Figures;

@@ -14,12 +14,13 @@ os.environ["RAYON_NUM_THREADS"] = str(args.threads)
 import numpy as np
 import gigatoken
 
-tokenizer = gigatoken.Tokenizer(os.path.join(args.vocab, "tokenizer.json"))
 end = json.load(open(os.path.join(args.vocab, "tokenizer.json")))["added_tokens"][0]["id"]
 files = sorted(path for pattern in args.files for path in glob.glob(pattern))
 
 before = os.times()
 started = time.perf_counter()
+tokenizer = gigatoken.Tokenizer(os.path.join(args.vocab, "tokenizer.json"))
+loaded = time.perf_counter() - started
 source = gigatoken.JsonlFileSource(files, field="text")
 encoded = tokenizer.encode_files(source, parallel=args.threads > 1)
 import awkward as ak
@@ -41,6 +42,8 @@ after = os.times()
 cpu = after.user + after.system - before.user - before.system
 print(json.dumps({
     "seconds": seconds,
+    "loadSeconds": loaded,
+    "secondsAfterLoading": seconds - loaded,
     "cpuSeconds": cpu,
     "tokens": len(joined),
     "tokensPerSecond": round(len(joined) / seconds),

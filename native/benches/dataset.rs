@@ -3,8 +3,10 @@
 //!     cargo bench --no-default-features --manifest-path native/Cargo.toml --bench dataset -- TOKENIZER.json FILES.jsonl...
 //!
 //! `encode` text to ids, first pass; `bestFit` lengths to bins; `pack` ids to Arrow rows; `mask` Arrow rows to masked batches of
-//! [256, 128]; `pairs` ids to next sentence rows with masks; `write` rows to a hashed file. Medians of seven.
+//! [256, 128]; `pairs` ids to next sentence rows with masks (`pairsOnAllCores`: a thread a core, by the clock); `write` rows to a hashed file. Medians of seven.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::time::Instant;
 
 use millrace_native::arrow::write::write_file;
 use millrace_native::corpus::clean::Clean;
@@ -81,7 +83,9 @@ fn main() {
                 let keys: Vec<RowKey> = (batch * 256..batch * 256 + 256)
                     .map(|row| RowKey { shard: 0, row, number: row as u64, epoch: 0 })
                     .collect();
-                std::hint::black_box(batcher.collate(&shard, &keys).unwrap());
+                // What the reader does with arrays that were read.
+                let columns = std::hint::black_box(batcher.collate(&shard, &keys).unwrap());
+                columns.into_iter().for_each(|column| batcher.pool.give(column.data));
             }
         });
     }
@@ -96,6 +100,9 @@ fn main() {
         let docs = read(&nsp);
         let rows = assemble(&nsp, docs.clone(), true).unwrap().rows.unwrap().num_rows();
         measure_with(name, rows, || docs.clone(), |docs| assemble(&nsp, docs, true).unwrap());
+        if fixed {
+            everywhere("pairsOnAllCores", rows, || docs.clone(), |docs| assemble(&nsp, docs, true).unwrap());
+        }
     }
 }
 
@@ -116,6 +123,28 @@ fn measure_with<I, T>(name: &str, amount: usize, mut input: impl FnMut() -> I, m
         .collect();
     seconds.sort_by(f64::total_cmp);
     show(name, amount, seconds[3]);
+}
+
+/// The same work on as many threads as there are cores: how much of `amount` all make in a second by the clock.
+fn everywhere<I: Send, T>(name: &str, amount: usize, input: impl Fn() -> I, work: impl Fn(I) -> T + Sync) {
+    let threads = std::thread::available_parallelism().unwrap().get();
+    let mut seconds: Vec<f64> = (0..7)
+        .map(|_| {
+            let inputs: Vec<I> = (0..threads).map(|_| input()).collect();
+            let started = Instant::now();
+            std::thread::scope(|scope| {
+                for input in inputs {
+                    scope.spawn(|| drop(std::hint::black_box(work(input))));
+                }
+            });
+            started.elapsed().as_secs_f64()
+        })
+        .collect();
+    seconds.sort_by(f64::total_cmp);
+    println!(
+        "{{\"step\": \"{name}\", \"threads\": {threads}, \"perSecond\": {:.0}}}",
+        (amount * threads) as f64 / seconds[3]
+    );
 }
 
 /// Processor time of this thread, so that what else the machine does counts for less.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, UInt16Type};
@@ -23,7 +24,7 @@ use millrace_native::dataset::manifest::Manifest;
 use millrace_native::dataset::plan::{Plan, Task, VERSION, Vocabulary};
 use millrace_native::dataset::special::Special;
 use millrace_native::dataset::tasks::causal::{Causal, Pack};
-use millrace_native::error::{Kind, Result};
+use millrace_native::error::{Error, Kind, Result};
 use millrace_native::progress::Progress;
 use parquet::arrow::ArrowWriter;
 
@@ -162,6 +163,78 @@ fn same_bytes_for_any_thread_count_and_after_a_stop() {
     assert!((kept(0) || kept(1)) && !kept(3));
     build(&plan, &options(&resumed, &sources, 2), &Bytes, &Progress::new()).unwrap();
     assert!(files(&one) == files(&resumed));
+}
+
+/// Encodes some documents, then fails.
+struct Failing(AtomicUsize);
+
+impl Encoder for Failing {
+    fn session(&self) -> Box<dyn Session + '_> {
+        Box::new(self)
+    }
+}
+
+impl Session for &Failing {
+    fn encode(&mut self, text: &str, out: &mut Vec<u32>) -> Result<()> {
+        let left = self.0.fetch_sub(1, Ordering::Relaxed);
+        if left == 0 { Err(Error::internal("as wanted")) } else { Bytes.encode(text, out) }
+    }
+
+    fn encode_words(&mut self, text: &str, out: &mut Vec<u32>, _: &mut Vec<u8>) -> Result<()> {
+        self.encode(text, out)
+    }
+}
+
+/// A power cut may leave the files of a stopped build damaged: those partitions are made again.
+#[test]
+fn a_stopped_build_trusts_no_damaged_file() {
+    let dir = folder("damaged");
+    let (sources, texts) = corpus(&dir, 8);
+    let plan = plan(Pack::BestFit, 512);
+    let (whole, out) = (dir.join("whole"), dir.join("out"));
+    build(&plan, &options(&whole, &sources, 2), &Bytes, &Progress::new()).unwrap();
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 5] = [
+        ("-train.arrow", |bytes| bytes[5000] ^= 4),
+        ("-rest.arrow", |bytes| bytes[200] ^= 1),
+        ("-train.arrow", |bytes| bytes.truncate(4096)),
+        (".json", |bytes| bytes.truncate(40)),
+        (".json", Vec::clear),
+    ];
+    for (ending, damage) in damages {
+        let failing = Failing(AtomicUsize::new(texts.len() - 1));
+        build(&plan, &options(&out, &sources, 1), &failing, &Progress::new()).unwrap_err();
+        let mut damaged = 0;
+        for entry in fs::read_dir(out.join(".build")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.to_str().unwrap().ends_with(ending) {
+                let mut bytes = fs::read(&path).unwrap();
+                damage(&mut bytes);
+                fs::write(&path, bytes).unwrap();
+                damaged += 1;
+            }
+        }
+        assert!(damaged > 0, "{ending}");
+        build(&plan, &options(&out, &sources, 2), &Bytes, &Progress::new()).unwrap();
+        assert!(files(&whole) == files(&out), "{ending}");
+        fs::remove_dir_all(&out).unwrap();
+    }
+}
+
+/// A defect in an encoder ends the build, not the process.
+#[test]
+fn a_thread_that_dies_is_an_error() {
+    struct Dying;
+    impl Encoder for Dying {
+        fn session(&self) -> Box<dyn Session + '_> {
+            panic!("as wanted")
+        }
+    }
+    let dir = folder("dying");
+    let (sources, _) = corpus(&dir, 1);
+    let plan = plan(Pack::BestFit, 512);
+    let error = build(&plan, &options(&dir.join("out"), &sources, 2), &Dying, &Progress::new()).unwrap_err();
+    assert_eq!(error.kind, Kind::Internal);
 }
 
 #[test]

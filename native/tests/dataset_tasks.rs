@@ -304,18 +304,18 @@ fn masking_holds_its_shares() {
         let mut row: Vec<i32> = (0..width as i32).map(|t| 600 + t).collect();
         (row[0], row[60], row[61], row[127]) = (CLS, SEP, 500, SEP);
         let before = row.clone();
-        masker.mask(&mut row, None, &mut Rng::new(11, Purpose::Mask, 0, number), &mut scratch);
+        let mut stood = vec![0; width];
+        masker.mask(&mut row, &mut stood, None, &mut Rng::new(11, Purpose::Mask, 0, number), &mut scratch);
         // round(128 * 0.15) = 19, begin and end marks counted.
-        assert_eq!(scratch.chosen.len(), 19);
-        let chosen: BTreeSet<u16> = scratch.chosen.iter().map(|(place, _)| *place).collect();
+        let chosen: BTreeSet<usize> = scratch.places().collect();
         assert_eq!(chosen.len(), 19);
         for (t, (&was, &is)) in before.iter().zip(&row).enumerate() {
-            if !chosen.contains(&(t as u16)) {
+            if !chosen.contains(&t) {
                 assert_eq!(was, is);
                 continue;
             }
             assert!(![0, 60, 61, 127].contains(&t), "a special token was chosen");
-            assert!(scratch.chosen.contains(&(t as u16, was)));
+            assert_eq!(stood[t], was);
             places[t] += 1.0;
             let kind = if is == MASK {
                 0
@@ -357,12 +357,12 @@ fn masking_holds_its_shares() {
 fn a_row_is_never_without_a_target_and_never_beyond_the_limit() {
     let vocabulary = Vocabulary { size: 100, sha256: String::new(), special: special() };
     let masker = Masker::new(&Masking { max_predictions: 3, ..masking() }, &vocabulary).unwrap();
-    let mut scratch = Scratch::default();
+    let (mut scratch, mut stood) = (Scratch::default(), [0; 100]);
     for n in 3..100 {
         let mut row: Vec<i32> = [CLS].into_iter().chain(vec![50; n - 2]).chain([SEP]).collect();
-        masker.mask(&mut row, None, &mut Rng::new(1, Purpose::Mask, 0, n as u64), &mut scratch);
+        masker.mask(&mut row, &mut stood, None, &mut Rng::new(1, Purpose::Mask, 0, n as u64), &mut scratch);
         let expected = ((n as f64 * 0.15).round_ties_even() as usize).clamp(1, 3);
-        assert_eq!(scratch.chosen.len(), expected.min(n - 2));
+        assert_eq!(scratch.places().count(), expected.min(n - 2));
     }
 }
 
@@ -380,12 +380,12 @@ fn whole_words_and_ngrams_are_chosen_as_one() {
     let mut chosen_words = vec![0.0; 40];
     for ngram in [1, 3] {
         let masker = Masker::new(&Masking { whole_word: true, ngram, ..masking() }, &vocabulary).unwrap();
-        let mut scratch = Scratch::default();
+        let (mut scratch, mut stood) = (Scratch::default(), vec![0; n]);
         let mut runs = 0;
         for number in 0..4000 {
             let mut row: Vec<i32> = [CLS].into_iter().chain(100..100 + n as i32 - 2).chain([SEP]).collect();
-            masker.mask(&mut row, Some(&word), &mut Rng::new(5, Purpose::Mask, 0, number), &mut scratch);
-            let chosen: BTreeSet<usize> = scratch.chosen.iter().map(|(place, _)| usize::from(*place)).collect();
+            masker.mask(&mut row, &mut stood, Some(&word), &mut Rng::new(5, Purpose::Mask, 0, number), &mut scratch);
+            let chosen: BTreeSet<usize> = scratch.places().collect();
             let target = ((n as f64 * 0.15).round_ties_even() as usize).min(20);
             assert!(chosen.len() <= target && chosen.len() + 3 >= target, "{} of {target}", chosen.len());
             let mut before = false;

@@ -95,7 +95,7 @@ test('bad records: file, line and reason of each; a limit', async (t) => {
       [3, 'not UTF-8 from byte 13 of the record on'],
       [4, 'the field "text" is missing'],
       [5, 'the field "text" is missing'],
-      [6, 'not JSON: half of a surrogate pair at column 18'],
+      [6, 'not JSON: half of a surrogate pair at column 11'],
       [8, 'the field "text" is missing'],
       [9, 'not JSON: something follows the value at column 23'],
       [10, "not JSON: '}' is missing at column 15"],

@@ -60,6 +60,38 @@ test('gone on with from any batch: the same remaining batches, over epochs and b
   }
 });
 
+test('arrays that are reused hold what each batch holds, the last, smaller one too', async (t) => {
+  for (const options of [
+    { dir: sets[0]!, batchSize: 100, epochs: 2 },
+    { dir: sets[0]!, batchSize: 300, maskedPositions: true },
+  ]) {
+    const own = (await read(options)).map(seal);
+    const reused: ReturnType<typeof seal>[] = [];
+    const arrays = new Set<Int32Array>();
+    for await (const batch of batches({ seed: 11, verify: false, ...options, reuse: true })) {
+      arrays.add(batch.inputIds);
+      reused.push(seal(batch));
+    }
+    t.deepEqual(reused, own);
+    t.true(arrays.size <= 3 && own.length > 3, `${arrays.size} arrays for ${own.length} batches`);
+  }
+});
+
+test('reading without a pause lets timers run and gives memory back', async (t) => {
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 1);
+  let bytes = 0;
+  for await (const { inputIds } of batches({ dir: sets[0]!, batchSize: 256, epochs: 200, prefetch: 32 })) {
+    bytes += 4 * inputIds.byteLength;
+  }
+  clearInterval(timer);
+  t.true(ticks > 5, `${ticks} ticks`);
+  t.true(
+    bytes > 1e9 && process.memoryUsage().arrayBuffers < bytes / 2,
+    `${process.memoryUsage().arrayBuffers} of ${bytes}`,
+  );
+});
+
 test('one blended reader keeps its weights within one row at any time, also from a later epoch on', async (t) => {
   const weights = [0.5, 0.3, 0.2];
   const dirs = sets.map((set, i) => ({ dir: set, weight: weights[i]! }));

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use arrow_ipc::MetadataVersion;
@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::corpus::open::{Fingerprint, hex};
 use crate::error::{Error, Result};
+use crate::vocab::machine::in_parts;
 
 /// Hashes what passes through.
 pub struct Hashed<W> {
@@ -58,7 +59,8 @@ fn encode<W: Write>(path: &Path, sink: W, schema: &Schema, batches: &[RecordBatc
 /// A file under its temporary name, hashed as it is written.
 pub type Sink = Hashed<BufWriter<File>>;
 
-/// Writes a file next to `path`, syncs it, and renames it to `path`; `write` hands the sink back when all is written.
+/// Writes a file next to `path` and renames it to `path` when it is whole; `write` hands the sink back when all is written.
+/// The system may still have to bring it to the disk: see `sync`.
 pub fn write_whole(path: &Path, write: impl FnOnce(Sink) -> Result<Sink>) -> Result<Fingerprint> {
     let temporary = path.with_extension("tmp");
     let io = |error: io::Error| Error::io(&temporary, error);
@@ -66,18 +68,49 @@ pub fn write_whole(path: &Path, write: impl FnOnce(Sink) -> Result<Sink>) -> Res
     let sink = write(Hashed { inner: BufWriter::with_capacity(1 << 16, file), hash: Sha256::new(), bytes: 0 })?;
     let print = Fingerprint { bytes: sink.bytes, sha256: hex(&sink.hash.finalize()) };
     let file = sink.inner.into_inner().map_err(|error| io(error.into_error()))?;
-    file.sync_data().map_err(io)?;
+    send_to_disk(&file);
     std::fs::rename(&temporary, path).map_err(|error| Error::io(path, error))?;
     Ok(print)
 }
 
-/// Writes small files such as manifests: whole or not at all.
+/// Lets the system begin to bring a file to the disk, so that `sync` finds little left to do.
+fn send_to_disk(file: &File) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the descriptor is open; a failure shows in `sync`.
+    unsafe {
+        use std::os::fd::AsRawFd;
+        libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
+}
+
+/// Files waited for at once.
+const AT_ONCE: usize = 8;
+
+/// Waits until the files are on the disk itself, where a power cut leaves them.
+pub fn sync(paths: &[PathBuf]) -> Result<()> {
+    let each = paths.chunks(paths.len().div_ceil(AT_ONCE).max(1)).collect();
+    let sync = |path: &PathBuf| File::open(path).and_then(|file| file.sync_data()).map_err(|e| Error::io(path, e));
+    in_parts(each, |paths: &[PathBuf]| paths.iter().try_for_each(sync)).into_iter().collect()
+}
+
+/// Writes small files such as manifests: whole or not at all, and to stay.
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    small(path, bytes, File::sync_data)
+}
+
+/// The same for those that a build can do without: after a power cut they may be gone.
+pub fn write_passing(path: &Path, bytes: &[u8]) -> Result<()> {
+    small(path, bytes, |_| Ok(()))
+}
+
+fn small(path: &Path, bytes: &[u8], sync: impl FnOnce(&File) -> io::Result<()>) -> Result<()> {
     let temporary = path.with_extension("tmp");
     let write = || {
         let mut file = File::create(&temporary)?;
         file.write_all(bytes)?;
-        file.sync_data()?;
+        sync(&file)?;
         std::fs::rename(&temporary, path)
     };
     write().map_err(|error| Error::io(path, error))

@@ -83,7 +83,7 @@ impl<'a> Scanner<'a, '_> {
         match self.peek() {
             Some(b'{') => self.object(depth, live),
             Some(b'[') => self.array(depth, live),
-            Some(b'"') => self.raw_string().map(|_| ()),
+            Some(b'"') => self.skip_string(),
             Some(b't') => self.literal("true"),
             Some(b'f') => self.literal("false"),
             Some(b'n') => self.literal("null"),
@@ -216,66 +216,69 @@ impl<'a> Scanner<'a, '_> {
         Ok(())
     }
 
-    /// Skips a string; returns what is between the quotes and whether it has escapes.
-    fn raw_string(&mut self) -> Scan<(&'a str, bool)> {
+    fn skip_string(&mut self) -> Scan<()> {
         self.expect(b'"')?;
-        let start = self.at;
-        let mut escaped = false;
         loop {
             match memchr2(b'"', b'\\', &self.text.as_bytes()[self.at..]) {
                 None => return Err(self.wrong("a string does not end")),
                 Some(n) if self.text.as_bytes()[self.at + n] == b'"' => {
-                    let inner = &self.text[start..self.at + n];
                     self.at += n + 1;
-                    return Ok((inner, escaped));
+                    return Ok(());
                 }
                 Some(n) => {
-                    escaped = true;
-                    // The escaped character is ASCII or the string is wrong, which `unescape` finds.
-                    self.at += n + 2;
-                    if self.at > self.text.len() {
-                        return Err(self.wrong("a string does not end"));
-                    }
+                    // What is escaped is a character of ASCII, or the string is wrong.
+                    self.at += n;
+                    self.at += escape(&self.text[self.at..]).map_err(|what| self.wrong(&what))?.1;
                 }
             }
         }
     }
 
+    /// A string without its escapes.
     fn string(&mut self) -> Scan<Cow<'a, str>> {
-        let (inner, escaped) = self.raw_string()?;
-        if escaped {
-            unescape(inner).map(Cow::Owned).map_err(|what| self.wrong(&what))
-        } else {
-            Ok(Cow::Borrowed(inner))
+        self.expect(b'"')?;
+        let text = self.text;
+        let mut out = String::new();
+        loop {
+            let Some(n) = memchr2(b'"', b'\\', &text.as_bytes()[self.at..]) else {
+                return Err(self.wrong("a string does not end"));
+            };
+            let plain = &text[self.at..self.at + n];
+            self.at += n;
+            if self.peek() == Some(b'"') {
+                self.at += 1;
+                if out.is_empty() {
+                    return Ok(Cow::Borrowed(plain));
+                }
+                out.push_str(plain);
+                return Ok(Cow::Owned(out));
+            }
+            if out.is_empty() {
+                // It is seldom longer than what is left of the line.
+                out.reserve(text.len() - self.at + n);
+            }
+            out.push_str(plain);
+            let (character, length) = escape(&text[self.at..]).map_err(|what| self.wrong(&what))?;
+            out.push(character);
+            self.at += length;
         }
     }
 }
 
-fn unescape(text: &str) -> Scan<String> {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
-        out.push_str(&rest[..at]);
-        let code = rest.as_bytes().get(at + 1).copied();
-        let mut used = 2;
-        out.push(match code {
-            Some(b'n') => '\n',
-            Some(b't') => '\t',
-            Some(b'r') => '\r',
-            Some(byte @ (b'"' | b'\\' | b'/')) => byte as char,
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(b'u') => {
-                let (character, length) = unicode(&rest[at..])?;
-                used = length;
-                character
-            }
-            _ => return Err("an unknown escape".into()),
-        });
-        rest = &rest[at + used..];
-    }
-    out.push_str(rest);
-    Ok(out)
+/// The character that an escape at the start of `text` writes, and the bytes that it takes.
+#[inline]
+fn escape(text: &str) -> Scan<(char, usize)> {
+    let character = match text.as_bytes().get(1) {
+        Some(b'n') => '\n',
+        Some(b't') => '\t',
+        Some(b'r') => '\r',
+        Some(&byte @ (b'"' | b'\\' | b'/')) => byte as char,
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'u') => return unicode(text),
+        _ => return Err("an unknown escape".into()),
+    };
+    Ok((character, 2))
 }
 
 /// The character that `\uXXXX` or a surrogate pair of them writes, and the bytes that takes.

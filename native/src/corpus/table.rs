@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader};
 use arrow_ipc::reader::{FileReader, StreamReader};
-use arrow_schema::DataType;
+use arrow_schema::{ArrowError, DataType, SchemaRef};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::reader::ChunkReader;
 use serde_json::Value;
 
 use super::Format;
@@ -23,34 +25,76 @@ pub type Batches = Box<dyn RecordBatchReader + Send>;
 /// Opens a file of columns.
 pub fn open(path: &str, format: Format) -> Result<Batches> {
     let file = || File::open(path).map_err(|error| Error::io(path, error));
-    let wrong = |error: &dyn std::fmt::Display| Error::input(format!("{path}: {error}"));
     if format == Format::Parquet {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file()?).map_err(|error| wrong(&error))?;
-        let reader = builder.with_batch_size(ROWS).build().map_err(|error| wrong(&error))?;
-        return Ok(Box::new(reader));
+        let file = file()?;
+        return guarded(path, || parquet(file));
     }
-    // An Arrow file begins with a magic word, a stream doesn't.
-    match FileReader::try_new(file()?, None) {
-        Ok(reader) => Ok(Box::new(reader)),
-        Err(first) => match StreamReader::try_new_buffered(file()?, None) {
-            Ok(reader) => Ok(Box::new(reader)),
-            Err(_) => Err(wrong(&first)),
-        },
-    }
+    let (first, second) = (file()?, file()?);
+    guarded(path, || {
+        // An Arrow file begins with a magic word, a stream doesn't.
+        FileReader::try_new(first, None)
+            .map(boxed)
+            .or_else(|wrong| StreamReader::try_new_buffered(second, None).map(boxed).map_err(|_| wrong))
+    })
 }
 
 /// Reads a file of columns that is in memory.
 pub fn of_bytes(path: &str, format: Format, bytes: Vec<u8>) -> Result<Batches> {
-    let wrong = |error: &dyn std::fmt::Display| Error::input(format!("{path}: {error}"));
-    if format == Format::Parquet {
-        let builder =
-            ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).map_err(|error| wrong(&error))?;
-        return Ok(Box::new(builder.with_batch_size(ROWS).build().map_err(|error| wrong(&error))?));
+    guarded(path, || {
+        if format == Format::Parquet {
+            parquet(bytes::Bytes::from(bytes))
+        } else if bytes.starts_with(b"ARROW1") {
+            FileReader::try_new(Cursor::new(bytes), None).map(boxed)
+        } else {
+            StreamReader::try_new(Cursor::new(bytes), None).map(boxed)
+        }
+    })
+}
+
+fn parquet(bytes: impl ChunkReader + 'static) -> Decoded<Batches> {
+    Ok(Box::new(ParquetRecordBatchReaderBuilder::try_new(bytes)?.with_batch_size(ROWS).build()?))
+}
+
+fn boxed(batches: impl RecordBatchReader + Send + 'static) -> Batches {
+    Box::new(batches)
+}
+
+type Decoded<T> = std::result::Result<T, ArrowError>;
+
+/// Opens a file of columns; damaged ones, at which the decoders panic, are errors then and later.
+fn guarded(path: &str, open: impl FnOnce() -> Decoded<Batches>) -> Result<Batches> {
+    let batches = no_panic(open).map_err(|error| Error::input(format!("{path}: {error}")))?;
+    Ok(Box::new(Guarded { schema: batches.schema(), batches: Some(batches) }))
+}
+
+fn no_panic<T>(work: impl FnOnce() -> Decoded<T>) -> Decoded<T> {
+    // What a panic leaves behind is not used again.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(ArrowError::ParseError("the file is damaged".into())))
+}
+
+/// Batches up to the first error.
+struct Guarded {
+    schema: SchemaRef,
+    batches: Option<Batches>,
+}
+
+impl Iterator for Guarded {
+    type Item = Decoded<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut batches = self.batches.take()?;
+        let next = no_panic(|| batches.next().transpose()).transpose();
+        if let Some(Ok(_)) = next {
+            self.batches = Some(batches);
+        }
+        next
     }
-    if bytes.starts_with(b"ARROW1") {
-        return Ok(Box::new(FileReader::try_new(Cursor::new(bytes), None).map_err(|error| wrong(&error))?));
+}
+
+impl RecordBatchReader for Guarded {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
     }
-    Ok(Box::new(StreamReader::try_new(Cursor::new(bytes), None).map_err(|error| wrong(&error))?))
 }
 
 /// Bytes of a batch as it counts for blocks and partitions.

@@ -2,6 +2,7 @@
 
 use super::manifest::Manifest;
 use super::plan::{Plan, Task};
+use super::pool::Pool;
 use super::shard::Shard;
 use super::tasks::{causal, classify, mask, mlm, pair, seq2seq, span};
 use crate::error::Result;
@@ -45,6 +46,18 @@ pub struct Choice {
     pub cu_seqlens: bool,
 }
 
+/// Asks for the memory of a row that is needed soon: rows come in random order, and each would be waited for.
+#[inline]
+pub fn fetch_ahead(shards: &[Shard], keys: &[RowKey], row: usize) {
+    const AHEAD: usize = 8;
+    if let Some(key) = keys.get(row + 2 * AHEAD) {
+        shards[key.shard].fetch(key.row);
+    }
+    if let Some(key) = keys.get(row + AHEAD) {
+        shards[key.shard].fetch_lengths(key.row);
+    }
+}
+
 /// Makes batches of the rows of one kind of dataset.
 pub struct Batcher {
     task: Task,
@@ -55,6 +68,8 @@ pub struct Batcher {
     pub positions: bool,
     pub cu_seqlens: bool,
     masker: Option<mask::Masker>,
+    /// Where the arrays of batches come from; whoever is done with one may give it back.
+    pub pool: Pool,
 }
 
 impl Batcher {
@@ -77,6 +92,7 @@ impl Batcher {
             positions: choice.positions,
             cu_seqlens: choice.cu_seqlens,
             masker: masking.map(|masking| mask::Masker::new(masking, &plan.vocabulary)).transpose()?,
+            pool: Pool::default(),
         })
     }
 

@@ -8,6 +8,7 @@ use arrow_schema::{DataType, Field};
 
 use super::tokens::arrow;
 use crate::error::{Error, Result};
+use crate::vocab::machine::huge_pages;
 
 /// Token ids in 16 or 32 bits, as the vocabulary needs.
 pub enum Ids {
@@ -17,7 +18,15 @@ pub enum Ids {
 
 impl Ids {
     pub fn with_capacity(narrow: bool, capacity: usize) -> Self {
-        if narrow { Ids::Narrow(Vec::with_capacity(capacity)) } else { Ids::Wide(Vec::with_capacity(capacity)) }
+        if narrow {
+            let mut ids = Vec::with_capacity(capacity);
+            huge_pages(&mut ids);
+            Ids::Narrow(ids)
+        } else {
+            let mut ids = Vec::with_capacity(capacity);
+            huge_pages(&mut ids);
+            Ids::Wide(ids)
+        }
     }
 
     #[inline]

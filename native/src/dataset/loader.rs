@@ -4,13 +4,12 @@
 //! furthest behind its weight. Of `world` readers, reader `rank` takes every world-th row of that one common order.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
 use super::collate::{Batcher, Choice, Column, RowKey};
 use super::manifest::{Manifest, Split};
+use super::pool::Pool;
 use super::shard::Shard;
 use super::shuffle::Permutation;
 use crate::arrow::read::Mapped;
@@ -196,6 +195,11 @@ impl Loader {
         self.pass
     }
 
+    /// Where the arrays of batches come from.
+    pub fn pool(&self) -> Pool {
+        self.batcher.pool.clone()
+    }
+
     /// None at the end of the last epoch.
     pub fn next_batch(&mut self) -> Result<Option<Batch>> {
         let Options { batch_size, world, rank, start_epoch, epochs, .. } = self.options;
@@ -266,59 +270,4 @@ fn same(first: &Manifest, other: &Manifest, dir: &Path) -> Result<()> {
         .with_hint("blend datasets that were built with the same task, length and vocabulary"));
     }
     Ok(())
-}
-
-/// A loader on a thread of its own, a few batches ahead.
-pub struct Prefetch {
-    /// None once closed.
-    batches: Mutex<Option<Receiver<Result<Batch>>>>,
-    pub rows: u64,
-}
-
-impl Prefetch {
-    pub fn start(options: Options) -> Result<Arc<Self>> {
-        let ahead = options.prefetch.max(1);
-        let mut loader = Loader::new(options)?;
-        let rows = loader.rows();
-        let (sender, receiver) = sync_channel(ahead);
-        let work = move || {
-            loop {
-                let (message, more) = match loader.next_batch() {
-                    Ok(Some(batch)) => (Ok(batch), true),
-                    Ok(None) => return,
-                    Err(error) => (Err(error), false),
-                };
-                // Nobody listens any more: done.
-                if sender.send(message).is_err() || !more {
-                    return;
-                }
-            }
-        };
-        std::thread::Builder::new()
-            .name("millrace-batches".into())
-            .spawn(work)
-            .map_err(|error| Error::environment(format!("a thread can't be started: {error}")))?;
-        Ok(Arc::new(Self { batches: Mutex::new(Some(receiver)), rows }))
-    }
-
-    /// Waits for the next batch.
-    pub fn next(&self) -> Result<Option<Batch>> {
-        let batches = self.batches.lock().map_err(|_| Error::internal("a reader thread died"))?;
-        let Some(batches) = batches.as_ref() else { return Ok(None) };
-        batches.recv().map_or(Ok(None), |batch| batch.map(Some))
-    }
-
-    /// The next batch if it is ready.
-    pub fn ready(&self) -> Result<Option<Batch>> {
-        let Ok(batches) = self.batches.try_lock() else { return Ok(None) };
-        let Some(batches) = batches.as_ref() else { return Ok(None) };
-        batches.try_recv().map_or(Ok(None), |batch| batch.map(Some))
-    }
-
-    /// Ends the thread; there are no batches any more.
-    pub fn close(&self) {
-        if let Ok(mut batches) = self.batches.try_lock() {
-            *batches = None;
-        }
-    }
 }

@@ -8,6 +8,8 @@ pub mod loader;
 pub mod manifest;
 pub mod pack;
 pub mod plan;
+pub mod pool;
+pub mod prefetch;
 pub mod request;
 pub mod rng;
 pub mod rows;

@@ -58,7 +58,10 @@ pub enum Task {
     Classify(Classify),
 }
 
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
+
+/// Partitions are held in memory, and their tokens are counted in 32 bits.
+const MOST_BYTES: u64 = 1 << 30;
 
 impl Plan {
     pub fn check(&self) -> Result<()> {
@@ -80,8 +83,11 @@ impl Plan {
             return Err(Error::config(format!("the split {:?} does not add up to 1", self.split)));
         }
         self.clean.check()?;
-        if self.partition_bytes == 0 {
-            return Err(Error::config("partitionBytes is 0"));
+        if !(1..=MOST_BYTES).contains(&self.partition_bytes) {
+            return Err(Error::config(format!(
+                "partitionBytes {} is not from 1 to {MOST_BYTES}",
+                self.partition_bytes
+            )));
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ use crate::corpus::cut::Cutter;
 use crate::corpus::open::hex;
 use crate::corpus::records::{self, Fields};
 use crate::corpus::{Format, Source};
+use crate::encode::Tokenizer;
 use crate::error::{Error, Result};
 
 #[derive(Clone, Debug, Deserialize)]
@@ -273,10 +274,33 @@ impl Request {
         serde_json::from_str(json).map_err(|error| Error::config(format!("dataset: {error}")))
     }
 
+    /// The plan alone.
     pub fn resolve(self) -> Result<Resolved> {
+        let (path, bytes) = self.read()?;
+        let vocabulary = vocabulary(&path, &bytes)?;
+        self.resolve_with(vocabulary, bytes)
+    }
+
+    /// The plan and its tokenizer, one beside the other.
+    pub fn load(self) -> Result<(Resolved, Tokenizer)> {
+        let (path, bytes) = self.read()?;
+        let (vocabulary, tokenizer) = std::thread::scope(|scope| {
+            let vocabulary = scope.spawn(|| vocabulary(&path, &bytes));
+            let tokenizer = Tokenizer::from_json(&bytes);
+            (vocabulary.join(), tokenizer)
+        });
+        let vocabulary = vocabulary.map_err(|_| Error::internal("a thread died"))??;
+        Ok((self.resolve_with(vocabulary, bytes)?, tokenizer?))
+    }
+
+    /// tokenizer.json: where it is, and its bytes.
+    fn read(&self) -> Result<(PathBuf, Vec<u8>)> {
         let path = if self.vocab.is_dir() { self.vocab.join("tokenizer.json") } else { self.vocab.clone() };
-        let tokenizer = std::fs::read(&path).map_err(|error| Error::io(&path, error))?;
-        let vocabulary = vocabulary(&path, &tokenizer)?;
+        let bytes = std::fs::read(&path).map_err(|error| Error::io(&path, error))?;
+        Ok((path, bytes))
+    }
+
+    fn resolve_with(self, vocabulary: Vocabulary, tokenizer: Vec<u8>) -> Result<Resolved> {
         let Some(first) = self.sources.first() else {
             return Err(Error::input("there are no input files"));
         };

@@ -9,6 +9,7 @@ use arrow_buffer::OffsetBuffer;
 use arrow_schema::DataType;
 
 use crate::error::{Error, Result};
+use crate::vocab::machine::prefetch;
 
 /// The columns that the tasks use; each has those of its own kind.
 pub struct Shard {
@@ -59,6 +60,29 @@ impl Tokens {
             Bounds::Fixed(width) => row * width..(row + 1) * width,
             Bounds::Offsets(offsets) => offsets[row] as usize..offsets[row + 1] as usize,
         }
+    }
+
+    /// Asks for the cache lines of a row.
+    #[inline]
+    fn fetch(&self, row: usize) {
+        let range = self.range(row);
+        match &self.values {
+            Values::Narrow(ids) => range.step_by(32).for_each(|at| prefetch(ids.values(), at)),
+            Values::Wide(ids) => range.step_by(16).for_each(|at| prefetch(ids.values(), at)),
+        }
+    }
+
+    /// Appends `width` ids: the first ones of a row, then zeros.
+    #[inline]
+    fn append(&self, row: usize, width: usize, out: &mut Vec<i32>) {
+        let range = self.range(row);
+        let end = out.len() + width;
+        let range = range.start..range.end.min(range.start + width);
+        match &self.values {
+            Values::Narrow(ids) => out.extend(ids.values()[range].iter().map(|&id| i32::from(id))),
+            Values::Wide(ids) => out.extend_from_slice(&ids.values()[range]),
+        }
+        out.resize(end, 0);
     }
 
     /// Copies the first ids of a row, as many as there are and as `out` holds; says how many.
@@ -121,6 +145,29 @@ impl Shard {
 
     pub fn input_ids(&self, row: usize, out: &mut [i32]) -> usize {
         self.input_ids.copy(row, out)
+    }
+
+    /// Appends the first `width` ids of a row, zeros where it has fewer.
+    #[inline]
+    pub fn append_ids(&self, row: usize, width: usize, out: &mut Vec<i32>) {
+        self.input_ids.append(row, width, out);
+    }
+
+    /// Asks the memory for what will soon be read of a row.
+    #[inline]
+    pub fn fetch(&self, row: usize) {
+        self.input_ids.fetch(row);
+        if let Some((offsets, _)) = &self.lengths {
+            prefetch(offsets, row);
+        }
+    }
+
+    /// The same for what is found through it.
+    #[inline]
+    pub fn fetch_lengths(&self, row: usize) {
+        if let Some((offsets, lengths)) = &self.lengths {
+            prefetch(lengths.values(), offsets[row] as usize);
+        }
     }
 
     pub fn labels(&self, row: usize, out: &mut [i32]) -> Result<usize> {

@@ -1,6 +1,11 @@
 //! The files of a vocabulary in, the ids of the special tokens by role out (`<cls>`, `<sep>`, `<eos>`, ... under whatever name they have there).
 
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
 use rustc_hash::FxHashMap;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -38,25 +43,18 @@ impl Special {
     /// `tokenizer` is tokenizer.json; `config`, where there is one, is special_tokens_map.json or tokenizer_config.json,
     /// whose `cls_token`, `eos_token`, ... go before the names above. Also says how many ids there are (the highest and one).
     pub fn find(tokenizer: &[u8], config: Option<&[u8]>) -> Result<(Self, usize)> {
-        let parse = |bytes: &[u8], name: &str| {
-            serde_json::from_slice::<Value>(bytes).map_err(|error| Error::input(format!("{name}: {error}")))
-        };
-        let tokenizer = parse(tokenizer, "tokenizer.json")?;
-        let config = config.map(|bytes| parse(bytes, "special tokens")).transpose()?;
-        let mut ids: FxHashMap<&str, u32> = FxHashMap::default();
+        let wrong = |error: serde_json::Error, name: &str| Error::input(format!("{name}: {error}"));
+        let bytes = tokenizer.strip_prefix(b"\xef\xbb\xbf").unwrap_or(tokenizer);
+        let tokenizer: File = serde_json::from_slice(bytes).map_err(|error| wrong(error, "tokenizer.json"))?;
+        let config: Option<Value> =
+            config.map(serde_json::from_slice).transpose().map_err(|error| wrong(error, "special tokens"))?;
+        let mut ids = tokenizer.model.vocab.0;
         let mut all = Vec::new();
-        if let Some(vocab) = tokenizer["model"]["vocab"].as_object() {
-            ids.extend(
-                vocab.iter().filter_map(|(token, id)| Some((token.as_str(), u32::try_from(id.as_u64()?).ok()?))),
-            );
-        }
-        for token in tokenizer["added_tokens"].as_array().into_iter().flatten() {
-            let (Some(content), Some(id)) = (token["content"].as_str(), token["id"].as_u64()) else { continue };
-            let Ok(id) = u32::try_from(id) else { continue };
-            ids.insert(content, id);
-            if token["special"].as_bool().unwrap_or(false) {
-                all.push(id);
+        for token in tokenizer.added_tokens {
+            if token.special {
+                all.push(token.id);
             }
+            ids.insert(token.content, token.id);
         }
         let role = |role: &str| {
             let entry = config.as_ref().map(|config| &config[format!("{role}_token")]);
@@ -112,3 +110,59 @@ impl Special {
         self.pad.or(self.eos).unwrap_or(0)
     }
 }
+
+/// What is looked at of a tokenizer.json.
+#[derive(Deserialize)]
+struct File<'a> {
+    #[serde(borrow, default)]
+    added_tokens: Vec<Added<'a>>,
+    #[serde(borrow, default)]
+    model: Model<'a>,
+}
+
+#[derive(Deserialize)]
+struct Added<'a> {
+    id: u32,
+    #[serde(borrow)]
+    content: Cow<'a, str>,
+    #[serde(default)]
+    special: bool,
+}
+
+#[derive(Default, Deserialize)]
+struct Model<'a> {
+    #[serde(borrow, default)]
+    vocab: Ids<'a>,
+}
+
+/// `{"token": id, ...}`; the list of another kind of model counts as none.
+#[derive(Default)]
+struct Ids<'a>(FxHashMap<Cow<'a, str>, u32>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Ids<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Entries<'a>(PhantomData<&'a ()>);
+        impl<'de: 'a, 'a> Visitor<'de> for Entries<'a> {
+            type Value = Ids<'a>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("`model.vocab` to be an object of tokens and ids")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Ids<'a>, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Ids::default())
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Ids<'a>, A::Error> {
+                let mut ids = Ids::default();
+                while let Some((Token(token), id)) = map.next_entry()? {
+                    ids.0.insert(token, id);
+                }
+                Ok(ids)
+            }
+        }
+        deserializer.deserialize_any(Entries(PhantomData))
+    }
+}
+
+/// A token where it stands in the file, unless it is written with escapes.
+#[derive(Deserialize, PartialEq, Eq, Hash)]
+struct Token<'a>(#[serde(borrow)] Cow<'a, str>);

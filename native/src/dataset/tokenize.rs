@@ -79,6 +79,9 @@ pub fn tokenize(
 ) -> Result<Tokenized> {
     let mut out = Tokenized::default();
     let (splits, counts, rejects) = (&mut out.splits, &mut out.counts, &mut out.rejects);
+    // Room for a token in three bytes of the largest split: growing would copy what is there.
+    let largest = (0..SPLITS.len()).max_by(|&a, &b| plan.split[a].total_cmp(&plan.split[b])).unwrap_or(0);
+    splits[largest].ids.reserve(block.bytes.len() / 3);
     let mut number = 0;
     // Two closures fill one list.
     let refused = std::cell::RefCell::new(Vec::new());

@@ -10,6 +10,7 @@ use super::bytes;
 use super::pairs::{MAX_RANK, NO_RANK, Pairs};
 use super::vocab::Vocab;
 use crate::error::{Error, Result};
+use crate::vocab::machine::in_parts;
 
 /// A token and the bytes of the pre-token that it covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,20 +87,24 @@ impl Bpe {
     /// From merges in the order of rank.
     pub fn new(vocab: Vocab, merges: &[(String, String)], options: Options) -> Result<Self> {
         let prefix = options.continuing_subword_prefix.as_deref().unwrap_or("");
-        let mut ranked = Vec::with_capacity(merges.len());
-        let mut joined = String::new();
-        for (rank, (left, right)) in merges.iter().enumerate() {
-            let find = |token: &str| {
-                vocab
-                    .id(token.as_bytes())
-                    .ok_or_else(|| Error::input(format!("model.merges[{rank}]: {token:?} isn't in model.vocab")))
-            };
-            let (l, r) = (find(left)?, find(right)?);
-            joined.clear();
-            joined.push_str(left);
-            joined.push_str(right.strip_prefix(prefix).unwrap_or(right));
-            ranked.push(Merge { left: l, right: r, made: find(&joined)?, rank: rank as u32 });
-        }
+        let half = merges.len() / 2;
+        let ranked = in_parts(vec![(0, &merges[..half]), (half, &merges[half..])], |(first, merges)| {
+            let mut joined = String::new();
+            let ranked = merges.iter().zip(first..).map(|((left, right), rank)| {
+                let find = |token: &str| {
+                    vocab
+                        .id(token.as_bytes())
+                        .ok_or_else(|| Error::input(format!("model.merges[{rank}]: {token:?} isn't in model.vocab")))
+                };
+                let (l, r) = (find(left)?, find(right)?);
+                joined.clear();
+                joined.push_str(left);
+                joined.push_str(right.strip_prefix(prefix).unwrap_or(right));
+                Ok(Merge { left: l, right: r, made: find(&joined)?, rank: rank as u32 })
+            });
+            ranked.collect::<Result<Vec<_>>>()
+        });
+        let ranked = ranked.into_iter().collect::<Result<Vec<_>>>()?.concat();
         Self::from_ranked(vocab, ranked, options)
     }
 

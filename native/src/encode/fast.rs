@@ -10,7 +10,7 @@ use super::queue::Queue;
 use super::vocab::Vocab;
 use crate::error::Result;
 use crate::text::classes::decode;
-use crate::vocab::machine::prefetch;
+use crate::vocab::machine::{in_parts, prefetch};
 
 #[derive(Clone, Debug)]
 pub struct ByteBpe {
@@ -72,6 +72,21 @@ impl Merger {
             out.push(symbols.ids[at]);
             at = symbols.next[at] as usize;
         }
+    }
+
+    /// The tokens of these characters, see `ByteBpe::chars`.
+    fn chars(&self, bpe: &Bpe, codes: std::ops::Range<u32>) -> Vec<u64> {
+        let (mut scratch, mut out) = (Vec::new(), Vec::new());
+        let mut buffer = [0; 4];
+        let tokens = codes.map(|code| {
+            out.clear();
+            if let Some(c) = char::from_u32(code) {
+                self.merge(bpe, c.encode_utf8(&mut buffer).as_bytes(), &mut scratch, &mut out);
+            }
+            out.resize(3, NO_ID);
+            out.iter().rev().fold(0, |word, id| (word << 21) | u64::from(*id))
+        });
+        tokens.collect()
     }
 
     #[inline(always)]
@@ -183,16 +198,8 @@ impl ByteBpe {
             }
         }
         let odd = (!odd.is_empty()).then_some(odd);
-        let mut chars = Vec::with_capacity(1 << 16);
-        let mut buffer = [0; 4];
-        for code in 0..1u32 << 16 {
-            out.clear();
-            if let Some(c) = char::from_u32(code) {
-                merger.merge(bpe, c.encode_utf8(&mut buffer).as_bytes(), &mut scratch, &mut out);
-            }
-            out.resize(3, NO_ID);
-            chars.push(out.iter().rev().fold(0, |word, id| (word << 21) | u64::from(*id)));
-        }
+        let halves = vec![0..1 << 15, 1 << 15..1 << 16];
+        let chars = in_parts(halves, |codes| merger.chars(bpe, codes)).concat();
         Ok(Some(Self { merger, whole, odd, cuts, chars: chars.into_boxed_slice() }))
     }
 

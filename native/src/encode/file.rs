@@ -226,14 +226,7 @@ impl<'de> Deserialize<'de> for Merges {
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Merges, A::Error> {
                 let mut out = Vec::new();
-                while let Some(merge) = seq.next_element::<Merge>()? {
-                    let pair = match merge {
-                        Merge::Pair(left, right) => Some((left, right)),
-                        Merge::Text(text) => match text.split_once(' ') {
-                            Some((left, right)) if !right.contains(' ') => Some((left.to_owned(), right.to_owned())),
-                            _ => None,
-                        },
-                    };
+                while let Some(Merge(pair)) = seq.next_element()? {
                     let at = out.len();
                     out.push(pair.ok_or_else(|| {
                         de::Error::custom(format!("model.merges[{at}]: must be two tokens with one space between"))
@@ -246,9 +239,29 @@ impl<'de> Deserialize<'de> for Merges {
     }
 }
 
-#[derive(serde::Deserialize)]
-#[serde(untagged, expecting = "`model.merges` to hold \"left right\" or [\"left\", \"right\"]")]
-enum Merge {
-    Text(String),
-    Pair(String, String),
+/// None where it isn't two tokens.
+struct Merge(Option<(String, String)>);
+
+impl<'de> Deserialize<'de> for Merge {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Pair;
+        impl<'de> Visitor<'de> for Pair {
+            type Value = Merge;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("`model.merges` to hold \"left right\" or [\"left\", \"right\"]")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<Merge, E> {
+                let pair = text.split_once(' ').filter(|(_, right)| !right.contains(' '));
+                Ok(Merge(pair.map(|(left, right)| (left.to_owned(), right.to_owned()))))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Merge, A::Error> {
+                let pair = seq.next_element()?.zip(seq.next_element()?);
+                let more = seq.next_element::<IgnoredAny>()?.is_some();
+                pair.filter(|_| !more)
+                    .map(|pair| Merge(Some(pair)))
+                    .ok_or_else(|| de::Error::custom("expected two tokens, in `model.merges`"))
+            }
+        }
+        deserializer.deserialize_any(Pair)
+    }
 }

@@ -11,6 +11,7 @@ mod copies;
 pub mod partition;
 mod publish;
 mod tails;
+mod turns;
 pub mod work;
 
 use std::fs;
@@ -23,6 +24,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use self::copies::Copies;
 use self::partition::About;
+use self::turns::Turns;
 use self::work::{Records, Work};
 use super::encoder::Encoder;
 use super::manifest::Manifest;
@@ -76,6 +78,7 @@ struct Builder<'a> {
     cutter: Mutex<Cutter>,
     shared: Mutex<Shared>,
     copies: Option<Copies>,
+    turns: Turns,
 }
 
 /// A poisoned lock means that a thread of ours has died: a defect to report, not to hide.
@@ -101,20 +104,24 @@ pub fn build(plan: &Plan, options: &Options, encoder: &dyn Encoder, progress: &P
         progress,
         work,
         copies,
+        turns: Turns::new(options.threads),
         cutter: Mutex::new(Cutter::new(options.sources.clone(), &plan.fields, plan.partition_bytes)),
         shared: Mutex::new(shared),
     };
-    std::thread::scope(|scope| {
-        for _ in 0..options.threads.max(1) {
-            scope.spawn(|| {
-                if let Err(error) = builder.run(encoder)
-                    && let Ok(mut shared) = builder.shared.lock()
-                {
-                    shared.failed.get_or_insert(error);
-                }
-            });
-        }
+    let deaths = std::thread::scope(|scope| {
+        let work = || {
+            if let Err(error) = builder.run(encoder)
+                && let Ok(mut shared) = builder.shared.lock()
+            {
+                shared.failed.get_or_insert(error);
+            }
+        };
+        let threads: Vec<_> = (0..options.threads.max(1)).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().filter_map(|thread| thread.join().err()).count()
     });
+    if deaths > 0 {
+        return Err(Error::internal("a build thread died"));
+    }
     builder.finish()
 }
 
@@ -141,6 +148,7 @@ impl Builder<'_> {
             };
             self.progress.add(block.read);
             if let Some(open) = self.arrive(&block, hash, tokens)? {
+                let _turn = self.turns.wait()?;
                 self.close(partition, open)?;
             }
             spare = block.bytes;

@@ -64,8 +64,7 @@ pub fn write(
         }
         if !assembled.carry.is_empty() {
             let file = format!("{name}-rest.arrow");
-            store.rows(&file, &assembled.carry.to_batch()?)?;
-            record.rest[split] = Some(file);
+            record.rest[split] = Some(store.rows(&file, &assembled.carry.to_batch()?)?);
         }
     }
     store.save(number, &record)?;

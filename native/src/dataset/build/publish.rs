@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Options;
 use super::work::{PartShard, Records, Work};
-use crate::arrow::write::write_bytes;
+use crate::arrow::write::{sync, write_bytes};
 use crate::corpus::open::Fingerprint;
 use crate::corpus::records::Reject;
 use crate::dataset::manifest::{InputFile, Manifest, NAME, Shard, Split, Statistics};
@@ -59,6 +59,7 @@ pub fn publish(
         },
         splits,
     };
+    sync(&moves.iter().map(|(from, _)| work.dir.join(from)).collect::<Vec<_>>())?;
     // A dataset that was here before ends with its manifest; the new one begins with its own.
     remove_old(out)?;
     for (from, to) in moves {

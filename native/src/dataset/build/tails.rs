@@ -28,8 +28,8 @@ pub fn tails(plan: &Plan, work: &Work, records: &Records, progress: &Progress) -
             Ok(assembled.carry)
         };
         let mut docs = TokenDocs::default();
-        for file in records.values().filter_map(|record| record.rest[split].as_ref()) {
-            work.read_rest(file, &mut docs)?;
+        for rest in records.values().filter_map(|record| record.rest[split].as_ref()) {
+            work.read_rest(&rest.file, &mut docs)?;
             if docs.ids.len() >= TAIL_TOKENS {
                 docs = flush(docs, false)?;
             }

@@ -12,7 +12,8 @@ use super::Options;
 use super::partition::{Part, Store};
 use crate::arrow::parquet::write_parquet;
 use crate::arrow::read::Mapped;
-use crate::arrow::write::{write_bytes, write_file};
+use crate::arrow::write::{write_file, write_passing};
+use crate::corpus::open::Fingerprint;
 use crate::corpus::records::Reject;
 use crate::dataset::manifest::Shard;
 use crate::dataset::plan::{Plan, SPLITS};
@@ -20,6 +21,7 @@ use crate::dataset::task::Counts;
 use crate::dataset::tokenize::TextCounts;
 use crate::dataset::tokens::TokenDocs;
 use crate::error::{Error, Result};
+use crate::vocab::machine::in_parts;
 
 /// One finished partition.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,7 +31,7 @@ pub struct Record {
     pub counts: TextCounts,
     pub shards: Vec<PartShard>,
     /// A file of documents left over for each split, in the order of `SPLITS`.
-    pub rest: [Option<String>; SPLITS.len()],
+    pub rest: [Option<Shard>; SPLITS.len()],
     pub rejects: Vec<Reject>,
     /// Of a part of a file: rejects count lines from the part's start on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,6 +42,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// Its files and what they must be.
+    fn files(&self) -> impl Iterator<Item = (String, &Fingerprint)> {
+        self.shards.iter().map(|part| &part.shard).chain(self.rest.iter().flatten()).flat_map(Shard::files)
+    }
+
     pub fn to_json(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(|error| Error::internal(format!("record: {error}")))
     }
@@ -71,14 +78,14 @@ impl Work {
         let key = key(plan, options)?;
         let key_path = work.dir.join("key.txt");
         if fs::read(&key_path).is_ok_and(|found| found == key.as_bytes()) {
-            let records = work.records()?;
+            let records = work.undamaged(work.records()?, options.threads)?;
             return Ok((work, records));
         }
         if work.dir.exists() {
             fs::remove_dir_all(&work.dir).map_err(io)?;
         }
         fs::create_dir_all(&work.dir).map_err(io)?;
-        write_bytes(&key_path, key.as_bytes())?;
+        write_passing(&key_path, key.as_bytes())?;
         Ok((work, Records::new()))
     }
 
@@ -108,10 +115,24 @@ impl Work {
         let Some(number) = number.and_then(|number| number.parse().ok()) else { return Ok(None) };
         let bytes = fs::read(path).map_err(|error| Error::io(path, error))?;
         let Ok(record) = serde_json::from_slice::<Record>(&bytes) else { return Ok(None) };
-        let here = |file: &str| self.dir.join(file).exists();
-        let whole = record.shards.iter().flat_map(|part| part.shard.files()).all(|(file, _)| here(&file))
-            && record.rest.iter().flatten().all(|file| here(file));
+        let size = |file: &str| fs::metadata(self.dir.join(file)).map_or(0, |meta| meta.len());
+        let whole = record.files().all(|(file, print)| size(&file) == print.bytes);
         Ok(whole.then_some((number, record)))
+    }
+
+    /// Those whose files are what they were when they were written. They weren't brought to the disk (that is only done
+    /// with a whole dataset), so a power cut may have damaged them.
+    fn undamaged(&self, records: Records, threads: usize) -> Result<Records> {
+        let records: Vec<(u64, Record)> = records.into_iter().collect();
+        let same = |(file, print): (String, &Fingerprint)| {
+            Mapped::open(&self.dir.join(file)).and_then(|file| file.verify(print.bytes, &print.sha256)).is_ok()
+        };
+        let parts = records.chunks(records.len().div_ceil(threads.max(1)).max(1)).collect();
+        let checked = in_parts(parts, |records: &[(u64, Record)]| {
+            let whole = records.iter().filter(|(_, record)| record.files().all(same));
+            whole.cloned().collect::<Vec<_>>()
+        });
+        Ok(checked.into_iter().flatten().collect())
     }
 
     /// Appends the documents of a file of those that wait for the tail.
@@ -136,7 +157,7 @@ impl Store for &Work {
     }
 
     fn save(&mut self, partition: u64, record: &Record) -> Result<()> {
-        write_bytes(&self.dir.join(record_name(partition)), &record.to_json()?)
+        write_passing(&self.dir.join(record_name(partition)), &record.to_json()?)
     }
 }
 

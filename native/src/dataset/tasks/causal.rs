@@ -109,10 +109,10 @@ fn concatenated(plan: &Plan, docs: TokenDocs, place: Place, targets: bool) -> Re
 pub fn collate(batcher: &Batcher, shards: &[Shard], keys: &[RowKey], chat: bool) -> Result<Vec<Column>> {
     let length = batcher.seq_len;
     let size = keys.len() * length;
-    let mut ids = vec![0; size];
-    let mut labels = vec![IGNORED; size];
-    let mut positions = vec![0; size];
-    let mut segments = vec![0; size];
+    let mut ids = batcher.pool.filled(size, 0);
+    let mut labels = batcher.pool.filled(size, IGNORED);
+    let mut positions = batcher.pool.filled(size, 0);
+    let mut segments = batcher.pool.filled(size, 0);
     let mut cuts = vec![0];
     // Concatenated rows have one token more, which is a target only.
     let mut row = vec![0; length + 1];

@@ -68,8 +68,9 @@ pub fn assemble(plan: &Plan, task: &Classify, docs: TokenDocs) -> Result<Assembl
 pub fn collate(batcher: &Batcher, _: &Classify, shards: &[Shard], keys: &[RowKey]) -> Result<Vec<Column>> {
     let length = batcher.seq_len;
     let size = keys.len() * length;
-    let (mut ids, mut mask, mut types) = (vec![batcher.filler; size], vec![0; size], vec![0; size]);
-    let (mut next, mut labels) = (vec![IGNORED; size], Vec::with_capacity(keys.len()));
+    let filled = |value: i32| batcher.pool.filled(size, value);
+    let (mut ids, mut mask, mut types) = (filled(batcher.filler), filled(0), filled(0));
+    let (mut next, mut labels) = (filled(IGNORED), Vec::with_capacity(keys.len()));
     for (i, key) in keys.iter().enumerate() {
         let shard = &shards[key.shard];
         let at = i * length;

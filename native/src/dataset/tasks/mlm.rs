@@ -7,15 +7,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::causal::Pack;
-use super::mask::{Masker, Masking, Scratch};
-use crate::dataset::collate::{Batcher, Column, IGNORED, RowKey};
+use super::mask::Masking;
+use super::masked::Masked;
+use crate::dataset::collate::{Batcher, Column, RowKey, fetch_ahead};
 use crate::dataset::plan::Plan;
-use crate::dataset::rng::{Purpose, Rng};
 use crate::dataset::rows::{Rows, cut, pack, pieces};
 use crate::dataset::shard::Shard;
 use crate::dataset::task::{Assembled, Place};
 use crate::dataset::tokens::{TokenDocs, WORD};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -95,99 +95,20 @@ fn concatenated(plan: &Plan, task: &Mlm, docs: TokenDocs, place: Place) -> Resul
     rows.finish(plan, carry, 0, "words")
 }
 
+/// input_ids, attention_mask, token_type_ids (all 0) [rows, seqLen]; targets as `Masked` gives them.
 pub fn collate(batcher: &Batcher, shards: &[Shard], keys: &[RowKey]) -> Result<Vec<Column>> {
-    let length = batcher.seq_len;
     let mut out = Masked::new(batcher, keys.len())?;
-    let mut attention = vec![0; keys.len() * length];
     for (i, key) in keys.iter().enumerate() {
+        fetch_ahead(shards, keys, i);
         let shard = &shards[key.shard];
         let tokens: i32 = shard.lengths(key.row)?.iter().sum();
-        let tokens = (tokens as usize).min(length);
-        out.row(i, tokens, shard, key)?;
-        attention[i * length..i * length + tokens].fill(1);
+        out.row(tokens.max(0) as usize, shard, key)?;
     }
-    let shape = vec![keys.len() as u32, length as u32];
-    let types = Column::new("token_type_ids", shape.clone(), vec![0; keys.len() * length]);
-    let attention = Column::new("attention_mask", shape, attention);
-    let (ids, mut rest) = out.finish();
-    let mut columns = vec![ids, attention, types];
+    let length = batcher.seq_len;
+    let types = batcher.pool.filled(keys.len() * length, 0);
+    let (columns, mut rest) = out.finish();
+    let mut columns = Vec::from(columns);
+    columns.push(Column::new("token_type_ids", vec![keys.len() as u32, length as u32], types));
     columns.append(&mut rest);
     Ok(columns)
-}
-
-/// Ids and targets of a batch of masked rows, being filled.
-pub struct Masked<'a> {
-    batcher: &'a Batcher,
-    masker: &'a Masker,
-    rows: usize,
-    ids: Vec<i32>,
-    labels: Vec<i32>,
-    positions: Vec<i32>,
-    scratch: Scratch,
-}
-
-impl<'a> Masked<'a> {
-    pub fn new(batcher: &'a Batcher, rows: usize) -> Result<Self> {
-        let masker = batcher.masker().ok_or_else(|| Error::internal("a masked task without a masking"))?;
-        let places = if batcher.positions { masker.max_predictions } else { batcher.seq_len };
-        let positions = if batcher.positions { vec![0; rows * places] } else { Vec::new() };
-        Ok(Self {
-            batcher,
-            masker,
-            rows,
-            ids: vec![0; rows * batcher.seq_len],
-            labels: vec![IGNORED; rows * places],
-            positions,
-            scratch: Scratch::default(),
-        })
-    }
-
-    /// Fills row `i` from a stored row of `tokens` tokens: masked as stored, or afresh from (seed, epoch, row).
-    #[inline]
-    pub fn row(&mut self, i: usize, tokens: usize, shard: &Shard, key: &RowKey) -> Result<()> {
-        let length = self.batcher.seq_len;
-        let row = &mut self.ids[i * length..(i + 1) * length];
-        shard.input_ids(key.row, row);
-        if let Some((positions, labels)) = shard.masked(key.row) {
-            self.scratch.chosen.clear();
-            self.scratch.chosen.extend(positions.iter().zip(labels).map(|(&place, &id)| (place as u16, id)));
-        } else {
-            let mut rng = Rng::new(self.batcher.seed, Purpose::Mask, key.epoch, key.number);
-            let word = shard.flag(key.row);
-            let word = word.as_ref().map(|word| word as &dyn Fn(usize) -> bool);
-            self.masker.mask(&mut row[..tokens], word, &mut rng, &mut self.scratch);
-        }
-        if self.batcher.positions {
-            self.scratch.chosen.sort_unstable();
-            let places = self.masker.max_predictions;
-            for (n, &(place, id)) in self.scratch.chosen.iter().take(places).enumerate() {
-                self.positions[i * places + n] = i32::from(place);
-                self.labels[i * places + n] = id;
-            }
-        } else {
-            let labels = &mut self.labels[i * length..(i + 1) * length];
-            for &(place, id) in &self.scratch.chosen {
-                if let Some(label) = labels.get_mut(usize::from(place)) {
-                    *label = id;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// `input_ids` [rows, seqLen]; then `labels` [rows, seqLen], or `masked_positions` and `masked_labels` [rows, maxPredictions].
-    pub fn finish(self) -> (Column, Vec<Column>) {
-        let shape = |width: usize| vec![self.rows as u32, width as u32];
-        let length = self.batcher.seq_len;
-        let targets = if self.batcher.positions {
-            let places = self.masker.max_predictions;
-            vec![
-                Column::new("masked_positions", shape(places), self.positions),
-                Column::new("masked_labels", shape(places), self.labels),
-            ]
-        } else {
-            vec![Column::new("labels", shape(length), self.labels)]
-        };
-        (Column::new("input_ids", shape(length), self.ids), targets)
-    }
 }

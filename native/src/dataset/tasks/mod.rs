@@ -4,6 +4,7 @@ pub mod causal;
 pub mod chat;
 pub mod classify;
 pub mod mask;
+pub mod masked;
 pub mod mlm;
 pub mod pair;
 pub mod seq2seq;

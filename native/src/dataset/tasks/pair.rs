@@ -10,8 +10,8 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::mask::Masking;
-use super::mlm::Masked;
-use crate::dataset::collate::{Batcher, Column, RowKey};
+use super::masked::Masked;
+use crate::dataset::collate::{Batcher, Column, RowKey, fetch_ahead};
 use crate::dataset::columns::{Bits, Ids, ints};
 use crate::dataset::plan::Plan;
 use crate::dataset::rng::{Purpose, Rng};
@@ -20,6 +20,7 @@ use crate::dataset::shard::Shard;
 use crate::dataset::task::{Assembled, Counts, Place};
 use crate::dataset::tokens::{SENTENCE, TokenDocs, WORD};
 use crate::error::{Error, Result};
+use crate::vocab::machine::prefetch;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -207,37 +208,30 @@ fn write(plan: &Plan, task: &Pair, docs: &TokenDocs, instances: &[Instance]) -> 
     let mut ids = Ids::with_capacity(plan.narrow(), instances.len() * width);
     let mut bits = words.then(|| Bits::with_capacity(instances.len() * width));
     let (mut lengths, mut firsts, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-    let mut row: Vec<i32> = Vec::with_capacity(width);
-    let mut starts: Vec<bool> = Vec::with_capacity(width);
     let mut counts = Counts { rows: instances.len() as u64, ..Counts::default() };
-    for Instance { a, b, label } in instances {
-        row.clear();
-        row.push(task.cls as i32);
-        row.extend(docs.ids[a.clone()].iter().map(|&id| id as i32));
-        row.push(task.sep as i32);
-        let first = row.len();
-        row.extend(docs.ids[b.clone()].iter().map(|&id| id as i32));
-        row.push(task.sep as i32);
-        if words {
-            let mark = |t: usize| docs.marks[t] & WORD != 0;
-            starts.clear();
-            starts.push(false);
-            starts.extend(a.clone().map(mark));
-            starts.push(false);
-            starts.extend(b.clone().map(mark));
-            starts.push(false);
+    for (i, Instance { a, b, label }) in instances.iter().enumerate() {
+        // Pairs come in random order: their ids would be waited for.
+        if let Some(next) = instances.get(i + 8) {
+            [&next.a, &next.b].into_iter().for_each(|side| prefetch(&docs.ids, side.start));
         }
-        ids.extend_signed(&row);
-        ids.fill(filler, width - row.len());
+        for (text, mark) in [(0..0, task.cls), (a.clone(), task.sep), (b.clone(), task.sep)] {
+            ids.extend(&docs.ids[text.clone()]);
+            ids.extend(&[mark]);
+            if let Some(bits) = &mut bits {
+                bits.extend(text.map(|t| docs.marks[t] & WORD != 0));
+                bits.fill(false, 1);
+            }
+        }
+        let length = a.len() + b.len() + 3;
+        ids.fill(filler, width - length);
         if let Some(bits) = &mut bits {
-            bits.extend(starts.iter().copied());
-            bits.fill(false, width - row.len());
+            bits.fill(false, width - length);
         }
-        lengths.push(row.len() as i32);
-        firsts.push(first as i32);
+        lengths.push(length as i32);
+        firsts.push(a.len() as i32 + 2);
         labels.push(*label);
-        counts.tokens += row.len() as u64;
-        counts.padding += (width - row.len()) as u64;
+        counts.tokens += length as u64;
+        counts.padding += (width - length) as u64;
         counts.random_pairs += *label as u64;
     }
     let mut columns = vec![
@@ -255,26 +249,24 @@ fn write(plan: &Plan, task: &Pair, docs: &TokenDocs, instances: &[Instance]) -> 
 /// input_ids, attention_mask, token_type_ids [rows, seqLen]; next_sentence_label [rows]; targets as in masked rows.
 pub fn collate(batcher: &Batcher, shards: &[Shard], keys: &[RowKey]) -> Result<Vec<Column>> {
     let length = batcher.seq_len;
-    let size = keys.len() * length;
     let mut out = Masked::new(batcher, keys.len())?;
-    let (mut attention, mut types, mut order) = (vec![0; size], vec![0; size], Vec::with_capacity(keys.len()));
+    let mut types = batcher.pool.take(keys.len() * length);
+    let mut order = batcher.pool.take(keys.len());
     for (i, key) in keys.iter().enumerate() {
+        fetch_ahead(shards, keys, i);
         let shard = &shards[key.shard];
         let tokens = (shard.ints("length")?[key.row].max(0) as usize).min(length);
         let first = (shard.ints("first_length")?[key.row].max(0) as usize).min(tokens);
-        out.row(i, tokens, shard, key)?;
-        attention[i * length..i * length + tokens].fill(1);
-        types[i * length + first..i * length + tokens].fill(1);
+        out.row(tokens, shard, key)?;
+        types.resize(i * length + first, 0);
+        types.resize(i * length + tokens, 1);
+        types.resize((i + 1) * length, 0);
         order.push(shard.ints("next_sentence_label")?[key.row]);
     }
-    let shape = vec![keys.len() as u32, length as u32];
-    let (ids, mut rest) = out.finish();
-    let mut columns = vec![
-        ids,
-        Column::new("attention_mask", shape.clone(), attention),
-        Column::new("token_type_ids", shape, types),
-        Column::new("next_sentence_label", vec![keys.len() as u32], order),
-    ];
+    let (columns, mut rest) = out.finish();
+    let mut columns = Vec::from(columns);
+    columns.push(Column::new("token_type_ids", vec![keys.len() as u32, length as u32], types));
+    columns.push(Column::new("next_sentence_label", vec![keys.len() as u32], order));
     columns.append(&mut rest);
     Ok(columns)
 }

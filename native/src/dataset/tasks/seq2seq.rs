@@ -51,7 +51,7 @@ pub fn assemble(plan: &Plan, task: &Seq2seq, docs: TokenDocs) -> Result<Assemble
 
 /// input_ids, attention_mask [rows, seqLen]; decoder_input_ids, decoder_attention_mask, labels [rows, targetLen].
 pub fn collate(batcher: &Batcher, task: &Seq2seq, shards: &[Shard], keys: &[RowKey]) -> Result<Vec<Column>> {
-    let mut sides = Sides::new(keys.len(), batcher.seq_len, task.target_len, batcher.filler);
+    let mut sides = Sides::new(batcher, keys.len(), task.target_len);
     let (mut source, mut target) = (vec![0; batcher.seq_len], vec![0; task.target_len]);
     for (i, key) in keys.iter().enumerate() {
         let shard = &shards[key.shard];

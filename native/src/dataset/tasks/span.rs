@@ -114,7 +114,7 @@ pub fn corrupt(task: &Span, text: &[i32], rng: &mut Rng, input: &mut Vec<i32>, t
 
 /// input_ids, attention_mask [rows, seqLen]; decoder_input_ids, labels, decoder_attention_mask [rows, targetLen].
 pub fn collate(batcher: &Batcher, task: &Span, shards: &[Shard], keys: &[RowKey]) -> Result<Vec<Column>> {
-    let mut sides = Sides::new(keys.len(), batcher.seq_len, task.target_len, batcher.filler);
+    let mut sides = Sides::new(batcher, keys.len(), task.target_len);
     let mut text = vec![0; task.text_len];
     let (mut input, mut target) = (Vec::new(), Vec::new());
     for (i, key) in keys.iter().enumerate() {
@@ -144,17 +144,18 @@ pub struct Sides {
 }
 
 impl Sides {
-    pub fn new(rows: usize, source_len: usize, target_len: usize, filler: i32) -> Self {
+    pub fn new(batcher: &Batcher, rows: usize, target_len: usize) -> Self {
+        let Batcher { seq_len: source_len, filler, pool, .. } = batcher;
         let (source, target) = (rows * source_len, rows * target_len);
         Self {
             rows,
-            source_len,
+            source_len: *source_len,
             target_len,
-            ids: vec![filler; source],
-            mask: vec![0; source],
-            decoder_ids: vec![filler; target],
-            decoder_mask: vec![0; target],
-            labels: vec![IGNORED; target],
+            ids: pool.filled(source, *filler),
+            mask: pool.filled(source, 0),
+            decoder_ids: pool.filled(target, *filler),
+            decoder_mask: pool.filled(target, 0),
+            labels: pool.filled(target, IGNORED),
         }
     }
 

@@ -22,15 +22,15 @@ pub fn mask(plan: &Plan, assembled: Assembled, place: Place) -> Result<Assembled
     let masker = Masker::new(masking, &plan.vocabulary)?;
     let (mut scratch, mut stored) = (Scratch::default(), Stored::default());
     let mut ids = Ids::with_capacity(plan.narrow(), rows.num_rows() * plan.seq_len);
-    let mut row = vec![0; plan.seq_len];
+    let (mut row, mut labels) = (vec![0; plan.seq_len], vec![0; plan.seq_len]);
     for number in 0..rows.num_rows() {
         shard.input_ids(number, &mut row);
         let length = if pairs { shard.ints("length")?[number] } else { shard.lengths(number)?.iter().sum() };
         let mut rng = place.rng(plan.seed, Purpose::Mask, 0, number);
         let word = shard.flag(number);
         let word = word.as_ref().map(|word| word as &dyn Fn(usize) -> bool);
-        masker.mask(&mut row[..length as usize], word, &mut rng, &mut scratch);
-        stored.push(&mut scratch.chosen);
+        masker.mask(&mut row[..length as usize], &mut labels, word, &mut rng, &mut scratch);
+        stored.push(scratch.places(), &labels);
         ids.extend_signed(&row);
     }
     let mut columns = vec![ids.fixed("input_ids", plan.seq_len)?];
