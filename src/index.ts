@@ -39,18 +39,18 @@ export type { Progress, Watch } from './progress.ts';
 export { type ReportOptions, writeReport } from './report/write.ts';
 export { Encoding, type OffsetUnit } from './tokenizer/encoding.ts';
 export { type ExtendedVocab, type ExtendVocabOptions, extendVocab } from './tokenizer/extend.ts';
+export type {
+  AddedToken,
+  Batch,
+  BatchOptions,
+  DecodeStream,
+  EncodeOptions,
+  Padding,
+  SpecialTokens,
+  Truncation,
+} from './tokenizer/options.ts';
 export { type PrunedVocab, type PruneVocabOptions, pruneVocab } from './tokenizer/prune.ts';
-export {
-  type AddedToken,
-  type Batch,
-  type BatchOptions,
-  type DecodeStream,
-  type EncodeOptions,
-  type Padding,
-  type SpecialTokens,
-  Tokenizer,
-  type Truncation,
-} from './tokenizer/tokenizer.ts';
+export { Tokenizer } from './tokenizer/tokenizer.ts';
 export { type TrainedVocab, type TrainVocabOptions, trainVocab } from './tokenizer/train.ts';
 export { type DatasetSourceOptions, datasetSource } from './train/data.ts';
 export { type DeviceReport, probeDevices } from './train/device.ts';

@@ -22,7 +22,7 @@ def options():
     parser.add_argument("--vocab", required=True)
     parser.add_argument("--corpus", required=True)
     parser.add_argument("--mb", type=float, default=10)
-    parser.add_argument("--passes", type=int, default=5)
+    parser.add_argument("--passes", type=int, default=15)
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 

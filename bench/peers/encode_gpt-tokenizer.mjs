@@ -8,7 +8,7 @@ const { values } = parseArgs({
     vocab: { type: 'string' },
     corpus: { type: 'string' },
     mb: { type: 'string', default: '10' },
-    passes: { type: 'string', default: '5' },
+    passes: { type: 'string', default: '15' },
     threads: { type: 'string', default: '1' },
   },
 });

@@ -6,6 +6,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--corpus", action="append", required=True)
 parser.add_argument("--kind", default="bpe")
 parser.add_argument("--size", type=int, default=32000)
+parser.add_argument("--special", default="<|endoftext|>")
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--min-frequency", type=int, default=0)
 args, _ = parser.parse_known_args()
@@ -24,17 +25,20 @@ else:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, **common)
+    trainer = trainers.BpeTrainer(special_tokens=[args.special], initial_alphabet=alphabet, **common)
 started = time.perf_counter()
 tokenizer.train(args.corpus, trainer)
 seconds = time.perf_counter() - started
 used = resource.getrusage(resource.RUSAGE_SELF)
-merges = json.loads(tokenizer.to_str())["model"].get("merges", [])
-text = "".join(f"{left} {right}\n" for left, right in merges)
+figures = {}
+if args.kind == "bpe":
+    merges = json.loads(tokenizer.to_str())["model"]["merges"][: max(0, args.size - 257)]
+    text = "".join(f"{left} {right}\n" for left, right in merges)
+    figures = {"merges": len(merges), "mergesHash": hashlib.sha256(text.encode()).hexdigest()[:16]}
 print(json.dumps({
     "seconds": seconds,
     "cpuSeconds": used.ru_utime + used.ru_stime,
     "entries": tokenizer.get_vocab_size(),
-    "mergesHash": hashlib.sha256(text.encode()).hexdigest()[:16],
+    **figures,
     "peakRssMb": used.ru_maxrss // 1024,
 }))

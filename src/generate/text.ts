@@ -4,7 +4,8 @@
  */
 import { MillraceError } from '../errors.ts';
 import type { Watch } from '../progress.ts';
-import type { DecodeStream, Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { DecodeStream } from '../tokenizer/options.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Decoder, Lengths, Sampling } from './decoder.ts';
 
 export interface TextOptions extends Sampling, Lengths, Watch {

@@ -1,11 +1,8 @@
 /** A vocabulary and more text in, a larger vocabulary out: every token keeps its id, new ones follow. */
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
-import { writeWhole } from '../atomic.ts';
 import { MillraceError } from '../errors.ts';
 import { runNative } from '../native.ts';
-import { type Component, pairOf, plainTokens, type TokenizerJson } from './json.ts';
-import { Tokenizer } from './tokenizer.ts';
+import { type Component, pairOf, plainTokens, readJson, type TokenizerJson, writeJson } from './json.ts';
 import { OBJECTIVES, type Objective } from './train.ts';
 import { count, type WordSources } from './words.ts';
 
@@ -41,8 +38,7 @@ export interface ExtendedVocab {
  * await extendVocab({ dir: 'vocab', files: ['medicine/*.txt'], vocabSize: 40000, out: 'vocab-medicine' });
  */
 export async function extendVocab(options: ExtendVocabOptions): Promise<ExtendedVocab> {
-  const tokenizer = await Tokenizer.load(options.dir);
-  const file = JSON.parse(await tokenizer.toJson()) as TokenizerJson;
+  const { tokenizer, file } = await readJson(options.dir);
   const before = tokenizer.vocabSize;
   const more = options.vocabSize - before;
   if (!Number.isInteger(more) || more < 1) {
@@ -67,6 +63,7 @@ export async function extendVocab(options: ExtendVocabOptions): Promise<Extended
     sizes: [specialTokens.length + tokens.length + more],
     specialTokens,
     minFrequency: options.minFrequency ?? 2,
+    lower: false,
     threads: options.threads ?? availableParallelism(),
     ...(file.model.unk_token ? { unknown: file.model.unk_token } : {}),
     ...(options.maxTokenLength === undefined ? {} : { maxTokenLength: options.maxTokenLength }),
@@ -82,8 +79,7 @@ export async function extendVocab(options: ExtendVocabOptions): Promise<Extended
   if (file.model.merges) {
     file.model.merges = [...merges, ...found.left.map((left, i): [string, string] => [left, found.right[i]!])];
   }
-  const path = resolve(options.out, 'tokenizer.json');
-  await writeWhole(path, JSON.stringify(file));
+  const path = await writeJson(options.out, file);
   return { path, size: before + added.length, added: added.length, tokens: added };
 }
 

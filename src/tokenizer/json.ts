@@ -1,4 +1,7 @@
 /** The parts of a tokenizer.json that extending and pruning read and write; what else it holds stays as it is. */
+import { resolve } from 'node:path';
+import { writeWhole } from '../atomic.ts';
+import { Tokenizer } from './tokenizer.ts';
 
 export interface TokenizerJson {
   added_tokens?: { id: number; content: string; special?: boolean }[];
@@ -33,4 +36,17 @@ export function plainTokens(file: TokenizerJson): string[] {
   return Object.keys(file.model.vocab)
     .filter((token) => !added.has(token))
     .sort((a, b) => file.model.vocab[a]! - file.model.vocab[b]!);
+}
+
+/** A vocabulary of any form, loaded, and what a tokenizer.json says of it. */
+export async function readJson(dir: string): Promise<{ tokenizer: Tokenizer; file: TokenizerJson }> {
+  const tokenizer = await Tokenizer.load(dir);
+  return { tokenizer, file: JSON.parse(await tokenizer.toJson()) as TokenizerJson };
+}
+
+/** Writes tokenizer.json into a folder; returns its path. */
+export async function writeJson(folder: string, file: TokenizerJson): Promise<string> {
+  const path = resolve(folder, 'tokenizer.json');
+  await writeWhole(path, JSON.stringify(file));
+  return path;
 }

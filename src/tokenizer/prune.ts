@@ -4,8 +4,7 @@ import { writeWhole } from '../atomic.ts';
 import { MillraceError } from '../errors.ts';
 import type { Watch } from '../progress.ts';
 import { Heap } from './heap.ts';
-import { pairOf, plainTokens, type TokenizerJson } from './json.ts';
-import { Tokenizer } from './tokenizer.ts';
+import { pairOf, plainTokens, readJson, type TokenizerJson, writeJson } from './json.ts';
 import { countUses } from './uses.ts';
 
 /** What `pruneVocab` takes. */
@@ -37,8 +36,7 @@ export interface PrunedVocab {
  * const { kept } = await pruneVocab({ dir: 'vocab', files: ['corpus/*.txt'], vocabSize: 8000, out: 'small' });
  */
 export async function pruneVocab(options: PruneVocabOptions): Promise<PrunedVocab> {
-  const tokenizer = await Tokenizer.load(options.dir);
-  const file = JSON.parse(await tokenizer.toJson()) as TokenizerJson;
+  const { tokenizer, file } = await readJson(options.dir);
   const { type, vocab, continuing_subword_prefix: prefix } = file.model;
   if (type !== 'BPE' && type !== 'WordPiece') {
     throw new MillraceError('config', `a vocabulary with model: type ${type} can't be pruned`);
@@ -63,8 +61,7 @@ export async function pruneVocab(options: PruneVocabOptions): Promise<PrunedVoca
   }
   const kept = [...ids].filter((id) => !removed.has(id)).sort((a, b) => a - b);
   renumber(file, new Map(kept.map((old, id) => [old, id])));
-  const path = resolve(options.out, 'tokenizer.json');
-  await writeWhole(path, JSON.stringify(file));
+  const path = await writeJson(options.out, file);
   await writeWhole(resolve(options.out, 'kept_ids.json'), JSON.stringify(kept));
   return { path, size: kept.length, removed: removed.size, kept };
 }

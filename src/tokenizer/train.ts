@@ -73,27 +73,22 @@ export async function trainVocab(options: TrainVocabOptions): Promise<TrainedVoc
   const started = performance.now();
   const plan = planVocab(options);
   const counter = await count(options, plan);
-  if (counter.distinctWords === 0) {
+  const { words, distinctWords, bytes } = counter;
+  if (distinctWords === 0) {
     throw new MillraceError('input', 'there is no word to train on', {
       hint: 'the text is empty, or all special tokens',
     });
   }
   const largest = plan.sizes.at(-1)!;
+  const lower = plan.objective === 'likelihood-ratio' && options.minFrequency === undefined;
+  const floor = lower ? firstFloor(words, largest) : (options.minFrequency ?? 0);
   const threads = options.threads ?? availableParallelism();
-  const train = (minFrequency: number) =>
-    runNative((_, task) => counter.train(task, { ...plan, minFrequency, threads }), {
-      ...options,
-      phase: 'merge',
-      unit: 'merges',
-    });
-  const byRatio = plan.objective === 'likelihood-ratio' && options.minFrequency === undefined;
-  let minFrequency = byRatio ? firstFloor(counter.words, largest) : (options.minFrequency ?? 0);
-  let trained = await train(minFrequency);
-  while (byRatio && trained.sizes.at(-1)! < largest && minFrequency > 2) {
-    minFrequency = Math.max(2, Math.floor(minFrequency * 0.75));
-    trained = await train(minFrequency);
-  }
-  const { files, alphabet, sizes, merges } = trained;
+  const trained = await runNative((_, task) => counter.train(task, { ...plan, minFrequency: floor, lower, threads }), {
+    ...options,
+    phase: 'merge',
+    unit: 'merges',
+  });
+  const { files, alphabet, sizes, merges, minFrequency } = trained;
   const least = plan.specialTokens.length + alphabet;
   if (plan.sizes[0]! < least) {
     throw new MillraceError('config', `a vocabulary of ${plan.sizes[0]} can't hold special tokens and alphabet`, {
@@ -103,7 +98,6 @@ export async function trainVocab(options: TrainVocabOptions): Promise<TrainedVoc
   const folders = plan.sizes.length > 1 ? plan.sizes.map(String) : ['.'];
   const paths = folders.map((folder) => resolve(options.out, folder, 'tokenizer.json'));
   for (const [i, path] of paths.entries()) await writeWhole(path, files[i]!);
-  const { words, distinctWords, bytes } = counter;
   const seconds = (performance.now() - started) / 1000;
   const size = sizes.at(-1)!;
   return { path: paths.at(-1)!, paths, size, alphabet, merges, minFrequency, words, distinctWords, bytes, seconds };

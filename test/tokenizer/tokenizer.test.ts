@@ -136,6 +136,22 @@ test('a batch is one array, the same for any number of threads', async (t) => {
   await t.throwsAsync(tokenizer.encodeBatch(texts, { signal: aborted }), { code: 'cancelled' });
 });
 
+test('ids go into an array that is there, if they fit', async (t) => {
+  const tokenizer = await Tokenizer.fromJson(bert);
+  const texts = Array.from({ length: 50 }, (_, i) => 'call me '.repeat(i));
+  const alone = await tokenizer.encodeBatch(texts);
+  const into = new Int32Array(alone.ids.length + 5).fill(-7);
+  for (let pass = 0; pass < 3; pass++) {
+    const { ids, offsets } = await tokenizer.encodeBatch(texts, { into });
+    t.is(ids.buffer, into.buffer);
+    t.deepEqual([ids, offsets], [alone.ids, alone.offsets]);
+    t.deepEqual([...into.subarray(ids.length)], [-7, -7, -7, -7, -7]);
+  }
+  const small = await tokenizer.encodeBatch(texts, { into: new Int32Array(3) });
+  t.deepEqual(small.ids, alone.ids);
+  t.deepEqual((await tokenizer.encodeBatch([], { into })).ids, new Int32Array());
+});
+
 test('half a surrogate pair is U+FFFD; what is no string is named', async (t) => {
   const tokenizer = await Tokenizer.fromJson(bert);
   const long = `${'a'.repeat(16383)}😀`.repeat(3);

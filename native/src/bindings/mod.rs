@@ -2,6 +2,7 @@
 
 pub mod corpus;
 pub mod dataset;
+pub mod encode_options;
 pub mod error;
 pub mod generate;
 pub mod lock;

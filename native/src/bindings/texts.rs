@@ -43,7 +43,7 @@ fn check(status: sys::napi_status, what: impl Fn() -> String) -> napi::Result<()
 
 impl JsTexts {
     /// Copies the texts into `room`. An error names the element that is no string.
-    pub fn read(&self, room: String) -> napi::Result<Texts> {
+    pub fn read(&self, room: Vec<u8>) -> napi::Result<Texts> {
         let (mut texts, mut units) = (Texts::new(room), Vec::<u16>::new());
         let (mut count, mut scope) = (0, null_mut());
         let env = self.env;

@@ -5,42 +5,13 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{AsyncTask, Float64Array, Int32Array, Uint8Array, Uint32Array};
 use napi_derive::napi;
 
+use super::encode_options::{NativeEncodeOptions, NativePadding, NativeTruncation, Read};
 use super::error::Result;
 use super::task::Task;
 use super::texts::JsTexts;
 use super::work::{Work, spawn};
-use crate::encode::{
-    self, DecodeStream, Direction, EncodeOptions, Encoding, Padding, Strategy, Truncation, Unit, batch,
-};
+use crate::encode::{self, DecodeStream, Encoding, batch};
 use crate::error::Error;
-
-#[napi(object)]
-pub struct NativeTruncation {
-    pub max_length: u32,
-    pub stride: u32,
-    pub strategy: String,
-    pub left: bool,
-}
-
-#[napi(object)]
-pub struct NativePadding {
-    pub length: Option<u32>,
-    pub multiple_of: Option<u32>,
-    pub id: u32,
-    pub type_id: u32,
-    pub token: String,
-    pub left: bool,
-}
-
-#[napi(object)]
-pub struct NativeEncodeOptions {
-    pub add_special_tokens: bool,
-    pub special_as_text: bool,
-    pub offsets: String,
-    pub truncation: Option<NativeTruncation>,
-    pub padding: Option<NativePadding>,
-    pub seed: f64,
-}
 
 /// Columns, one row a token. -1 in `word_ids` and `sequence_ids`: none. `offsets` holds start and end in turn.
 #[napi(object)]
@@ -55,10 +26,42 @@ pub struct NativeEncoding {
     pub overflowing: Vec<NativeEncoding>,
 }
 
-#[napi(object)]
+/// The ids of a batch, which leave once: as an array of their own, or into one that is there.
+#[napi]
 pub struct NativeBatch {
-    pub ids: Int32Array,
-    pub offsets: Float64Array,
+    ids: Vec<u32>,
+    offsets: Vec<f64>,
+    spare: Arc<batch::Spare>,
+}
+
+#[napi]
+impl NativeBatch {
+    #[napi(getter)]
+    pub fn length(&self) -> f64 {
+        self.ids.len() as f64
+    }
+    #[napi]
+    pub fn take_offsets(&mut self) -> Float64Array {
+        Float64Array::new(std::mem::take(&mut self.offsets))
+    }
+    /// The memory comes back when the array is garbage.
+    #[napi]
+    pub fn take_ids(&mut self) -> Int32Array {
+        let (mut ids, spare) = (std::mem::take(&mut self.ids), Arc::clone(&self.spare));
+        let (data, len) = (ids.as_mut_ptr(), ids.len());
+        // SAFETY: the memory lives in the closure until it is called; u32 and i32 have the same layout, and any bits are one.
+        unsafe { Int32Array::with_external_data(data.cast(), len, move |_, _| spare.keep_column(ids)) }
+    }
+    /// Copies the ids to the front of `to`, where they fit; the memory comes back now.
+    #[napi]
+    pub fn copy_ids(&mut self, mut to: Int32Array) -> bool {
+        // SAFETY: the array belongs to the running call, and nothing else runs on its thread meanwhile.
+        let to = unsafe { to.as_mut() };
+        let Some(to) = to.get_mut(..self.ids.len()) else { return false };
+        to.iter_mut().zip(&self.ids).for_each(|(to, id)| *to = *id as i32);
+        self.spare.keep_column(std::mem::take(&mut self.ids));
+        true
+    }
 }
 
 #[napi(object)]
@@ -81,106 +84,6 @@ pub struct NativeAddedToken {
     pub rstrip: bool,
     pub normalized: bool,
     pub special: bool,
-}
-
-fn side(left: bool) -> Direction {
-    if left { Direction::Left } else { Direction::Right }
-}
-
-impl NativeTruncation {
-    fn read(&self) -> crate::error::Result<Truncation> {
-        Ok(Truncation {
-            max_length: self.max_length as usize,
-            stride: self.stride as usize,
-            strategy: match self.strategy.as_str() {
-                "longest-first" => Strategy::LongestFirst,
-                "only-first" => Strategy::OnlyFirst,
-                "only-second" => Strategy::OnlySecond,
-                other => {
-                    return Err(Error::config(format!(
-                        "truncation: strategy {other:?} is not one of longest-first, only-first, only-second"
-                    )));
-                }
-            },
-            direction: side(self.left),
-        })
-    }
-    fn write(from: &Truncation) -> Self {
-        Self {
-            max_length: from.max_length.min(u32::MAX as usize) as u32,
-            stride: from.stride.min(u32::MAX as usize) as u32,
-            strategy: match from.strategy {
-                Strategy::LongestFirst => "longest-first",
-                Strategy::OnlyFirst => "only-first",
-                Strategy::OnlySecond => "only-second",
-            }
-            .to_owned(),
-            left: from.direction == Direction::Left,
-        }
-    }
-}
-
-impl NativePadding {
-    fn read(&self) -> Padding {
-        Padding {
-            length: self.length.map(|n| n as usize),
-            direction: side(self.left),
-            multiple_of: self.multiple_of.map(|n| n as usize),
-            id: self.id,
-            type_id: self.type_id,
-            token: self.token.clone(),
-        }
-    }
-    fn write(from: &Padding) -> Self {
-        Self {
-            length: from.length.map(|n| n as u32),
-            multiple_of: from.multiple_of.map(|n| n as u32),
-            id: from.id,
-            type_id: from.type_id,
-            token: from.token.clone(),
-            left: from.direction == Direction::Left,
-        }
-    }
-}
-
-/// The options as plain data, so that they can go to another thread.
-struct Read {
-    add_special_tokens: bool,
-    special_as_text: bool,
-    offsets: Unit,
-    truncation: Option<Truncation>,
-    padding: Option<Padding>,
-    seed: u64,
-}
-
-impl Read {
-    fn new(options: &NativeEncodeOptions) -> crate::error::Result<Self> {
-        Ok(Self {
-            add_special_tokens: options.add_special_tokens,
-            special_as_text: options.special_as_text,
-            offsets: match options.offsets.as_str() {
-                "bytes" => Unit::Bytes,
-                "code-points" => Unit::CodePoints,
-                "utf16" => Unit::Utf16,
-                other => {
-                    let message = format!("offsets {other:?} is not one of utf16, code-points, bytes");
-                    return Err(Error::config(message));
-                }
-            },
-            truncation: options.truncation.as_ref().map(NativeTruncation::read).transpose()?,
-            padding: options.padding.as_ref().map(NativePadding::read),
-            seed: options.seed as u64,
-        })
-    }
-    fn get(&self) -> EncodeOptions<'_> {
-        EncodeOptions {
-            add_special_tokens: self.add_special_tokens,
-            special_as_text: self.special_as_text,
-            offsets: self.offsets,
-            truncation: self.truncation.as_ref(),
-            seed: self.seed,
-        }
-    }
 }
 
 fn ints(values: impl Iterator<Item = i32>) -> Int32Array {
@@ -361,9 +264,9 @@ impl NativeTokenizer {
         Ok(spawn(move || {
             let batch =
                 batch::encode_batch(&inner, &texts.all(), add_special_tokens, threads as usize, &spare, &progress)?;
-            spare.keep(texts.into_room());
+            spare.keep_room(texts.into_room());
             let offsets = batch.offsets.into_iter().map(|at| at as f64).collect();
-            Ok(NativeBatch { ids: Int32Array::new(batch.ids), offsets: Float64Array::new(offsets) })
+            Ok(NativeBatch { ids: batch.ids, offsets, spare })
         }))
     }
     #[napi]

@@ -2,7 +2,7 @@
 
 use std::io::{BufWriter, Read, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use napi::bindgen_prelude::{AsyncTask, Uint8Array};
 use napi_derive::napi;
@@ -20,7 +20,7 @@ use crate::text::split::Splitter;
 use crate::vocab::alphabet::Alphabet;
 use crate::vocab::count::Counter;
 use crate::vocab::files::{Model, Recipe, tokenizer_json};
-use crate::vocab::train::{Objective, Options, Vocabulary, train};
+use crate::vocab::train::{Objective, Options, Vocabulary, train, train_full};
 use crate::vocab::{counts, normalizer};
 
 #[napi(object)]
@@ -40,6 +40,8 @@ pub struct NativeVocabOptions {
     pub special_tokens: Vec<String>,
     pub unknown: Option<String>,
     pub min_frequency: f64,
+    /// Goes below it in steps of a quarter until the vocabulary is full.
+    pub lower: bool,
     pub max_token_length: Option<u32>,
     pub limit_alphabet: Option<u32>,
     pub threads: u32,
@@ -52,6 +54,7 @@ pub struct NativeVocab {
     pub sizes: Vec<u32>,
     pub alphabet: u32,
     pub merges: u32,
+    pub min_frequency: f64,
 }
 
 /// What a vocabulary holds that is to be extended; the tokens in the order of their ids, special ones left out.
@@ -78,11 +81,11 @@ pub struct WordCounter {
 }
 
 fn read(counter: &RwLock<Counter>) -> RwLockReadGuard<'_, Counter> {
-    counter.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    counter.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn write(counter: &RwLock<Counter>) -> RwLockWriteGuard<'_, Counter> {
-    counter.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    counter.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[napi]
@@ -182,6 +185,7 @@ impl WordCounter {
         spawn(move || write_counts(&read(&inner), &made, &path))
     }
 
+    /// Uses the words up.
     #[napi(ts_return_type = "Promise<NativeVocab>")]
     pub fn train(&self, task: &Task, options: NativeVocabOptions) -> AsyncTask<Work<NativeVocab>> {
         let (inner, progress, value) = (self.inner.clone(), task.progress.clone(), self.normalizer.clone());
@@ -189,8 +193,13 @@ impl WordCounter {
             let counter = read(&inner);
             let model = model(&options)?;
             let alphabet = alphabet(&model, &counter, options.limit_alphabet);
-            let sizes = options.sizes.clone();
-            let vocabulary = train(&counter.counts, &alphabet, &native(options)?, &progress)?;
+            let (sizes, lower) = (options.sizes.clone(), options.lower);
+            let options = native(options)?;
+            let (vocabulary, floor) = if lower {
+                train_full(&counter.counts, &alphabet, &options, &progress)?
+            } else {
+                (train(&counter.counts, &alphabet, &options, &progress)?, options.min_frequency)
+            };
             let recipe = Recipe { model: &model, splitter: &counter.splitter, normalizer: value.as_deref() };
             let file = |&size: &u32| tokenizer_json(&vocabulary, size as usize, &recipe).map(Uint8Array::from);
             Ok(NativeVocab {
@@ -198,6 +207,7 @@ impl WordCounter {
                 sizes: sizes.iter().map(|&size| size.min(vocabulary.tokens.len() as u32)).collect(),
                 alphabet: vocabulary.alphabet as u32,
                 merges: vocabulary.merges.len() as u32,
+                min_frequency: floor as f64,
             })
         })
     }
@@ -254,13 +264,12 @@ fn count_records(
     }
     progress.start(total);
     let cutter = Mutex::new(Cutter::new(sources.clone(), fields, u64::MAX));
-    let work = || -> Result<()> {
-        let mut session = counter.session();
+    counter.on_threads(threads as usize, |session| {
         let mut spare = Vec::new();
         loop {
             progress.check()?;
-            let next = cutter.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next(spare)?;
-            let Some(block) = next else { break };
+            let next = cutter.lock().unwrap_or_else(PoisonError::into_inner).next(spare)?;
+            let Some(block) = next else { return Ok(()) };
             let refuse = |reject: records::Reject| {
                 Err(Error::input(format!("{}:{}: {}", reject.file, reject.line, reject.reason)))
             };
@@ -271,16 +280,6 @@ fn count_records(
             progress.add(block.bytes.len() as u64);
             spare = block.bytes;
         }
-        session.finish();
-        Ok(())
-    };
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.max(1)).map(|_| scope.spawn(work)).collect();
-        let mut result = work();
-        for other in others {
-            result = result.and(other.join().unwrap_or_else(|_| Err(Error::internal("a counting thread failed"))));
-        }
-        result
     })
 }
 
@@ -320,6 +319,7 @@ fn native(options: NativeVocabOptions) -> Result<Options> {
         min_frequency: options.min_frequency as u64,
         max_token_length: options.max_token_length,
         threads: options.threads as usize,
+        keep_words: false,
     })
 }
 

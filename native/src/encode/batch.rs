@@ -1,49 +1,77 @@
 //! Many texts in, one column of ids with the place of each text's out, on all threads.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
 use super::encoding::Encoding;
-use super::tokenizer::{EncodeOptions, Scratch, Tokenizer};
+use super::ids::Scratch;
+use super::rows::EncodeOptions;
+use super::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::vocab::machine::{pool, room_on_huge_pages};
 
 /// The ids of text `i` are `ids[offsets[i]..offsets[i + 1]]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    pub ids: Vec<i32>,
+    pub ids: Vec<u32>,
     pub offsets: Vec<u64>,
 }
 
-/// Scratches between batches: what one batch put into its caches serves the next. As many as threads that ran at once.
+/// What one batch leaves to the next: caches, as many as threads that ran at once, and memory that was written to before,
+/// which costs less than new.
 #[derive(Debug, Default)]
 pub struct Spare {
     scratches: Mutex<Vec<Scratch>>,
-    room: Mutex<String>,
+    room: Mutex<Vec<u8>>,
+    columns: Mutex<Vec<Vec<u32>>>,
 }
 
-/// Larger rooms are not kept.
+/// A larger room is not kept, nor are columns that come to more bytes together.
 const ROOM: usize = 32 << 20;
+const COLUMNS: usize = 64 << 20;
+
+fn lock<T>(all: &Mutex<T>) -> MutexGuard<'_, T> {
+    all.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl Spare {
     /// Runs `work` with a scratch that nobody else uses.
     pub fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
-        let all = || self.scratches.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut scratch = all().pop().unwrap_or_default();
+        let mut scratch = lock(&self.scratches).pop().unwrap_or_default();
         let result = work(&mut scratch);
-        all().push(scratch);
+        lock(&self.scratches).push(scratch);
         result
     }
 
-    /// Room for texts, empty or what was kept: memory that was written to before costs less than new.
-    pub fn room(&self) -> String {
-        std::mem::take(&mut *self.room.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Room for texts, empty or what was kept.
+    pub fn room(&self) -> Vec<u8> {
+        std::mem::take(&mut *lock(&self.room))
     }
 
-    pub fn keep(&self, room: String) {
+    pub fn keep_room(&self, room: Vec<u8>) {
         if room.capacity() <= ROOM {
-            *self.room.lock().unwrap_or_else(PoisonError::into_inner) = room;
+            *lock(&self.room) = room;
+        }
+    }
+
+    /// An empty column with room for `len` ids or some more: one that was kept, or a new one.
+    fn column(&self, len: usize) -> Vec<u32> {
+        let mut kept = lock(&self.columns);
+        match kept.iter().position(|column| (len..len.saturating_mul(4)).contains(&column.capacity())) {
+            Some(at) => kept.swap_remove(at),
+            None => room_on_huge_pages(len),
+        }
+    }
+
+    /// Takes back the ids of a batch that nobody uses any more.
+    pub fn keep_column(&self, mut column: Vec<u32>) {
+        let mut kept = lock(&self.columns);
+        let bytes = kept.iter().chain([&column]).map(|column| column.capacity() * size_of::<u32>()).sum::<usize>();
+        if bytes <= COLUMNS {
+            column.clear();
+            kept.push(column);
         }
     }
 }
@@ -62,7 +90,7 @@ pub fn encode_batch<T: AsRef<str> + Sync>(
     progress.start(total as u64);
     let one = |chunk: &[T]| -> Result<Part> {
         let size = chunk.iter().map(|text| text.as_ref().len()).sum::<usize>();
-        let mut part = Part { ids: Vec::with_capacity(size / 3), ends: Vec::with_capacity(chunk.len()) };
+        let mut part = Part { ids: spare.column(size / 3), ends: Vec::with_capacity(chunk.len()) };
         spare.with(|scratch| {
             for text in chunk {
                 progress.check()?;
@@ -87,9 +115,15 @@ pub fn encode_batch<T: AsRef<str> + Sync>(
         base += part.ids.len() as u64;
     }
     // One part becomes the column where it lies.
-    let all = if parts.len() == 1 { std::mem::take(&mut parts[0].ids) } else { Vec::with_capacity(base as usize) };
-    let mut ids: Vec<i32> = all.into_iter().map(|id| id as i32).collect();
-    ids.extend(parts.into_iter().flat_map(|part| part.ids).map(|id| id as i32));
+    let alone = if parts.len() == 1 { parts.pop() } else { None };
+    let ids = alone.map(|part| part.ids).unwrap_or_else(|| {
+        let mut ids = spare.column(base as usize);
+        for part in parts {
+            ids.extend_from_slice(&part.ids);
+            spare.keep_column(part.ids);
+        }
+        ids
+    });
     Ok(Batch { ids, offsets })
 }
 
@@ -111,13 +145,6 @@ fn chunks<T: AsRef<str>>(texts: &[T], goal: usize) -> Vec<&[T]> {
         }
     }
     chunks
-}
-
-fn pool(threads: usize) -> Result<rayon::ThreadPool> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.max(1))
-        .build()
-        .map_err(|e| Error::environment(format!("threads can't be started: {e}")))
 }
 
 /// Encodes texts (with a second text each, where `pairs` isn't empty) in parallel, with offsets and all.

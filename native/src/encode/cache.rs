@@ -1,61 +1,17 @@
 //! Pre-tokens to the tokens they became last time, in bounded memory: a table of 32-byte slots for short ones,
 //! an arena for long ones that is emptied when it is full.
 
-use super::hash::{hash, mix};
+use super::hash::{SEEDS, hash};
+pub use crate::text::key::{Key, SHORT};
 use crate::vocab::machine::{copy_on_huge_pages, on_huge_pages, prefetch};
 
-/// A pre-token of up to 15 bytes, padded with zeros; its length is the top byte.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Key {
-    lo: u64,
-    hi: u64,
-}
-
-/// Longer pre-tokens go to the other table.
-pub const SHORT: usize = 15;
 /// Pre-tokens longer than this are not kept.
 const LONGEST: usize = 512;
 
-const MASKS: [(u64, u64); 16] = {
-    let mut out = [(0, 0); 16];
-    let mut n = 1;
-    while n < 16 {
-        out[n] = match n {
-            0..8 => ((1 << (8 * n)) - 1, 0),
-            8 => (u64::MAX, 0),
-            _ => (u64::MAX, (1 << (8 * (n - 8))) - 1),
-        };
-        n += 1;
-    }
-    out
-};
-
-impl Key {
-    /// The key of `text[start..start + len]`, `len` from 1 to 15.
-    #[inline(always)]
-    pub fn new(text: &[u8], start: usize, len: usize) -> Self {
-        let both = match text.get(start..).and_then(|rest| rest.first_chunk::<16>()) {
-            Some(chunk) => u128::from_le_bytes(*chunk),
-            None => tail(text, start),
-        };
-        let (lo, hi) = MASKS[len & 15];
-        Self { lo: both as u64 & lo, hi: ((both >> 64) as u64 & hi) | ((len as u64) << 56) }
-    }
-
-    #[inline(always)]
-    pub fn hash(self) -> u64 {
-        mix(self.lo, self.hi)
-    }
-}
-
-/// The last bytes of a text, fewer than 16.
-#[cold]
-fn tail(text: &[u8], start: usize) -> u128 {
-    let mut chunk = [0; 16];
-    for (to, from) in chunk.iter_mut().zip(&text[start..]) {
-        *to = *from;
-    }
-    u128::from_le_bytes(chunk)
+/// The hash of a key.
+#[inline(always)]
+pub fn hash_of(key: Key) -> u64 {
+    key.hash(SEEDS)
 }
 
 /// Up to four tokens of 21 bits; their number is the top byte of the first.
@@ -156,7 +112,7 @@ impl Table {
         if self.held * 8 >= self.slots.len() * 5 {
             let full = std::mem::replace(self, Self::new((self.slots.len() * 2).min(self.most), self.most));
             if full.slots.len() < self.slots.len() {
-                full.slots.iter().filter(|slot| slot.key.hi != 0).for_each(|slot| self.place(*slot, slot.key.hash()));
+                full.slots.iter().filter(|slot| slot.key.hi != 0).for_each(|slot| self.place(*slot, hash_of(slot.key)));
             }
         }
         self.place(Slot { key, ids }, hash);
@@ -268,11 +224,11 @@ mod tests {
         for i in 0..2_000_000u32 {
             let text = format!("w{i}");
             let key = Key::new(text.as_bytes(), 0, text.len());
-            cache.short.put(key, key.hash(), Packed::new(&[i & 0xffff, 7]).unwrap());
+            cache.short.put(key, hash_of(key), Packed::new(&[i & 0xffff, 7]).unwrap());
         }
         assert_eq!(cache.short.slots.len(), MOST);
         let key = Key::new(b"--w1999999--------", 2, 8);
-        cache.short.get(key, key.hash()).unwrap().push(&mut out);
+        cache.short.get(key, hash_of(key)).unwrap().push(&mut out);
         assert_eq!(out, [1_999_999 & 0xffff, 7]);
         for i in 0..400_000u32 {
             cache.put_long(format!("a long text with number {i}").as_bytes(), &[i, i + 1]);

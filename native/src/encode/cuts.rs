@@ -61,9 +61,16 @@ impl Cuts {
         (mix(u64::from(a), u64::from(b)) >> (64 - PAIR_BITS)) as usize
     }
 
-    /// Whether a token may reach across the place between the characters of code points `a` and `b`.
+    /// Whether the place between the characters of code points `a` and `b` is a cut; `last` and `first` are the bytes
+    /// around it.
     #[inline(always)]
-    pub fn joined(&self, a: u32, b: u32) -> bool {
+    pub fn between(&self, a: u32, b: u32, last: u8, first: u8) -> bool {
+        !(self.joined(a, b) | self.halved(last, first))
+    }
+
+    /// Whether a token may reach across it.
+    #[inline(always)]
+    fn joined(&self, a: u32, b: u32) -> bool {
         if a < 128 && b < 128 {
             return (self.ascii[a as usize & 127] >> (b & 127)) & 1 != 0;
         }
@@ -71,9 +78,9 @@ impl Cuts {
         (self.pairs[bit >> 6] >> (bit & 63)) & 1 != 0
     }
 
-    /// Whether a token may have half a character on one side of the place between the bytes `last` and `first`.
+    /// Whether a token may have half a character on one side of it.
     #[inline(always)]
-    pub fn halved(&self, last: u8, first: u8) -> bool {
+    fn halved(&self, last: u8, first: u8) -> bool {
         let pair = (last as usize) << 8 | first as usize;
         (self.halves[pair >> 6] >> (pair & 63)) & 1 != 0
     }

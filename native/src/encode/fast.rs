@@ -3,7 +3,7 @@
 
 use super::bpe::Bpe;
 use super::bytes;
-use super::cache::{Cache, Key, Packed, SHORT, Table};
+use super::cache::{Cache, Key, Packed, SHORT, Table, hash_of};
 use super::cuts::Cuts;
 use super::pairs::{NO_RANK, Pairs, Probe};
 use super::queue::Queue;
@@ -50,6 +50,9 @@ struct Room<'a> {
 
 /// Symbols beyond this number are merged through a heap: below it, looking for the least rank is faster.
 const FEW: usize = 64;
+
+/// Ids that are gathered before they go out.
+const FOUND: usize = 29;
 
 /// No id has all 21 bits set.
 const NO_ID: u32 = (1 << 21) - 1;
@@ -194,7 +197,7 @@ impl ByteBpe {
                 }
             } else if let (true, Some(packed)) = (token.len() <= SHORT, Packed::new(&[id])) {
                 let key = Key::new(&token, 0, token.len());
-                whole.put(key, key.hash(), packed);
+                whole.put(key, hash_of(key), packed);
             }
         }
         let odd = (!odd.is_empty()).then_some(odd);
@@ -226,7 +229,8 @@ impl ByteBpe {
         }
     }
 
-    /// The same, its parts one by one: they come again sooner than the whole does.
+    /// The same, its parts one by one: they come again sooner than the whole does. Nine in ten are single characters,
+    /// whose tokens lie in a table of their own.
     #[inline(never)]
     fn encode_by_parts(
         &self,
@@ -237,32 +241,11 @@ impl ByteBpe {
         memory: &mut Memory,
         out: &mut Vec<u32>,
     ) {
-        self.cut(text, start, end, |start, end, _| {
-            if memory.queue.push(text, start, end, &memory.cache) {
-                self.flush(bpe, text, memory, out);
-            }
-        });
-    }
-
-    /// Calls `part` with each part of a pre-token, cut wherever no token reaches across, and the last character in it.
-    #[inline(always)]
-    fn cut(&self, text: &[u8], start: usize, end: usize, mut part: impl FnMut(usize, usize, u32)) {
-        let (mut from, mut at, mut last) = (start, start, None);
-        while at < end {
-            let (c, width) = decode(text, at);
-            if let Some(before) = last
-                && !self.cuts.joined(before, c)
-                && !self.cuts.halved(text[at - 1], text[at])
-            {
-                part(from, at, before);
-                from = at;
-            }
-            at += width;
-            last = Some(c);
+        if !memory.queue.is_empty() {
+            self.flush(bpe, text, memory, out);
         }
-        if let Some(last) = last {
-            part(from, end, last);
-        }
+        let Memory { cache, ids, .. } = memory;
+        self.encode_in_parts(bpe, text, start, end, &mut Room { cache, ids }, out);
     }
 
     /// Encodes the pre-tokens that wait. Must be called before `text` changes.
@@ -283,32 +266,42 @@ impl ByteBpe {
     /// A pre-token cut wherever no token reaches across.
     #[inline(never)]
     fn encode_in_parts(&self, bpe: &Bpe, text: &[u8], start: usize, end: usize, room: &mut Room, out: &mut Vec<u32>) {
-        self.cut(text, start, end, |start, end, last| self.encode_part(bpe, text, start, end, last, room, out));
+        let (mut found, mut n) = ([0; FOUND + 3], 0);
+        let (mut last, width) = decode(text, start);
+        let (mut from, mut at) = (start, start + width);
+        loop {
+            let (c, width) = if at < end { decode(text, at) } else { (0, 0) };
+            if width == 0 || self.cuts.between(last, c, text[at - 1], text[at]) {
+                match self.chars.get(last as usize) {
+                    Some(word) if at - from == width_of(last) => {
+                        // A single character: all three ids, and on by as many as count.
+                        let ids = [0, 21, 42].map(|shift| (word >> shift) as u32 & NO_ID);
+                        found[n..n + 3].copy_from_slice(&ids);
+                        n += 1 + usize::from(ids[1] != NO_ID) + usize::from(ids[2] != NO_ID);
+                    }
+                    _ => {
+                        out.extend_from_slice(&found[..n]);
+                        n = 0;
+                        self.encode_part(bpe, text, from, at, room, out);
+                    }
+                }
+                if n > FOUND - 3 {
+                    out.extend_from_slice(&found[..n]);
+                    n = 0;
+                }
+                from = at;
+            }
+            if width == 0 {
+                break;
+            }
+            (last, at) = (c, at + width);
+        }
+        out.extend_from_slice(&found[..n]);
     }
 
-    /// A part whose last character is `last`; it may be its only one.
-    #[inline(always)]
-    #[allow(clippy::too_many_arguments)]
-    fn encode_part(
-        &self,
-        bpe: &Bpe,
-        text: &[u8],
-        start: usize,
-        end: usize,
-        last: u32,
-        room: &mut Room,
-        out: &mut Vec<u32>,
-    ) {
-        if end - start == width_of(last)
-            && let Some(word) = self.chars.get(last as usize)
-        {
-            let ids = [0, 21, 42].map(|shift| (word >> shift) as u32 & NO_ID);
-            let count = 1 + usize::from(ids[1] != NO_ID) + usize::from(ids[2] != NO_ID);
-            let first = out.len();
-            out.extend_from_slice(&ids);
-            out.truncate(first + count);
-            return;
-        }
+    /// A part of several characters, or of one beyond the table.
+    #[inline(never)]
+    fn encode_part(&self, bpe: &Bpe, text: &[u8], start: usize, end: usize, room: &mut Room, out: &mut Vec<u32>) {
         if self.odd_of(&text[start..end]).is_some() {
             // Only a whole pre-token is looked up before it is merged, and the cache may know this part as one.
             return self.merger.merge(bpe, &text[start..end], room.ids, out);
@@ -317,7 +310,7 @@ impl ByteBpe {
             return self.merge_long(bpe, &text[start..end], room, out);
         }
         let key = Key::new(text, start, end - start);
-        let hash = key.hash();
+        let hash = hash_of(key);
         if !room.cache.short.get(key, hash).is_some_and(|ids| ids.push(out)) {
             self.merge_short(bpe, &text[start..end], key, hash, room, out);
         }
@@ -328,7 +321,7 @@ impl ByteBpe {
     #[inline(never)]
     fn miss(&self, bpe: &Bpe, text: &[u8], start: usize, end: usize, room: &mut Room, out: &mut Vec<u32>) {
         let key = Key::new(text, start, end - start);
-        let hash = key.hash();
+        let hash = hash_of(key);
         if without_spaces(&text[start..end]) && self.odd_of(&text[start..end]).is_none() {
             self.encode_in_parts(bpe, text, start, end, room, out);
         } else {

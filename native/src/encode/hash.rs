@@ -2,6 +2,8 @@
 
 const A: u64 = 0x9e37_79b9_7f4a_7c15;
 const B: u64 = 0xd1b5_4a32_d192_ed03;
+/// What keys are hashed under.
+pub const SEEDS: (u64, u64) = (A, B);
 
 #[inline(always)]
 pub fn fold(a: u64, b: u64) -> u64 {

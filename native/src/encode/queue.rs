@@ -1,7 +1,7 @@
 //! Pre-tokens enter one by one, their cached ids leave block by block: each one's slot of the cache is asked for when
 //! it enters, and looked at when it has come from memory.
 
-use super::cache::{Cache, Key, Packed, SHORT};
+use super::cache::{Cache, Key, Packed, SHORT, hash_of};
 use crate::error::Result;
 
 /// A pre-token whose slot of the cache is on its way.
@@ -30,13 +30,18 @@ impl Default for Queue {
 }
 
 impl Queue {
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Adds the pre-token `text[start..end]`; true where the queue is full now, and must be flushed.
     #[inline(always)]
     pub fn push(&mut self, text: &[u8], start: usize, end: usize, cache: &Cache) -> bool {
         let mut one = Waiting { start: start as u32, end: end as u32, ..Waiting::default() };
         if end - start <= SHORT {
             one.key = Key::new(text, start, end - start);
-            one.hash = one.key.hash();
+            one.hash = hash_of(one.key);
             cache.short.prefetch(one.hash);
         }
         self.all[self.len & (WAITING - 1)] = one;

@@ -41,15 +41,16 @@ pub fn run(
     let how = plan.count.as_ref().ok_or_else(|| Error::config("the plan is not one of counting words"))?;
     let normalizer = normalizer::named(&how.normalizer)?.map(|(normalizer, _)| normalizer);
     let counter = Counter::new(Splitter::from_name_or_pattern(&how.split)?, normalizer, &how.special_tokens)?;
-    let mut session = counter.session();
-    let mut spare = Vec::new();
-    while let Some(block) = documents.next(spare)? {
-        progress.check()?;
-        count(plan, how, &block, &mut session)?;
-        progress.add(block.size);
-        spare = block.bytes;
-    }
-    session.finish();
+    counter.on_this_thread(|session| {
+        let mut spare = Vec::new();
+        while let Some(block) = documents.next(spare)? {
+            progress.check()?;
+            count(plan, how, &block, session)?;
+            progress.add(block.size);
+            spare = block.bytes;
+        }
+        Ok(())
+    })?;
     write(&counter.counts, (hash, made(&how.split, &how.normalizer)), output)
 }
 

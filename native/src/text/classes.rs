@@ -146,11 +146,14 @@ impl Classes {
         }
     }
 
-    /// `run` with `LETTER`; U+5000 to U+8FFF, all of them letters, are told by their first byte.
+    /// `run` with `LETTER`; U+5000 to U+9FFF, all of them letters, are told by their first byte, and those from U+4E00 on
+    /// by two.
     #[inline(always)]
     fn wide_letters(&self, text: &[u8], mut at: usize) -> usize {
         loop {
-            while matches!(text.get(at), Some(0xe5..=0xe8)) {
+            while let Some([first, second, ..]) = text.get(at..)
+                && (matches!(first, 0xe5..=0xe9) || (*first == 0xe4 && *second >= 0xb8))
+            {
                 at += 3;
             }
             let (bits, n) = self.at(text, at);
@@ -237,12 +240,13 @@ mod tests {
     #[test]
     fn runs_of_letters_end_where_they_should() {
         let classes = Classes::get();
-        assert!((0x5000..0x9000).all(|c| classes.of(c) & LETTER != 0));
+        assert!((0x4e00..0xa000).all(|c| classes.of(c) & LETTER != 0));
         for text in [
             "",
             "a",
             "龙一a䷀中国。",
             "\u{4fff}\u{5000}\u{8fff}\u{9000}\u{4dff}",
+            "\u{4e00}\u{9fff}\u{4dbf}\u{4dc0}\u{a000}\u{a4cf}",
             "abcdefgh",
             "abcdefghijklmnop1",
             "abc déf",

@@ -1,6 +1,8 @@
 //! Normalise and split text.
 
 pub mod classes;
+pub mod key;
+mod machine;
 pub mod normalise;
 pub mod split;
 pub mod utf16;

@@ -39,14 +39,21 @@ impl Alphabet {
     /// The characters of `words` (UTF-8), at most the `limit` most frequent ones (ties to the smaller code point), then,
     /// with a prefix, those seen inside words, prefixed.
     pub fn chars(words: &WordCounts, limit: Option<usize>, prefix: &str) -> Self {
-        let mut seen = vec![[0u64; 2]; char::MAX as usize + 1];
+        // By code point, as far as characters are seen.
+        let mut seen: Vec<[u64; 2]> = Vec::new();
         words.for_each(|word, count| {
             for (i, c) in chars(word).enumerate() {
+                if c as usize >= seen.len() {
+                    seen.resize(c as usize + 1, [0; 2]);
+                }
                 seen[c as usize][usize::from(i > 0)] += count;
             }
         });
-        let mut kept: Vec<(char, [u64; 2])> =
-            ('\0'..=char::MAX).map(|c| (c, seen[c as usize])).filter(|(_, seen)| *seen != [0, 0]).collect();
+        let mut kept: Vec<(char, [u64; 2])> = (0u32..)
+            .zip(&seen)
+            .filter(|(_, seen)| **seen != [0, 0])
+            .filter_map(|(c, seen)| Some((char::from_u32(c)?, *seen)))
+            .collect();
         kept.sort_unstable_by_key(|&(c, [first, later])| (Reverse(first + later), c));
         kept.truncate(limit.unwrap_or(usize::MAX));
         kept.sort_unstable_by_key(|&(c, _)| c);

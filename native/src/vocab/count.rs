@@ -1,30 +1,27 @@
-//! Text files enter, words with their counts leave: read as a stream, chunk by chunk, on several threads.
+//! Texts enter, words with their counts leave: files read as a stream, chunk by chunk, on several threads; records and
+//! texts as they come.
 
-use std::fs::{self, File};
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::text::normalise::Normalizer;
-use crate::text::split::Splitter;
+use crate::text::split::{Splitter, stretches};
+use crate::vocab::chunks::{Chunks, size_of};
 use crate::vocab::counts;
 use crate::vocab::machine::in_parts;
-use crate::vocab::prepare::{Buffer, Prepare};
+use crate::vocab::prepare::{Buffer, Prepare, normalise};
 use crate::vocab::words::{WordCounts, Writer};
-
-const CHUNK: u64 = 512 << 10;
-/// From this length on a line is cut between two words where the split allows it.
-const LONG_LINE: usize = 4 << 20;
-const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Counts words into a table that grows over many calls.
 pub struct Counter {
     pub splitter: Splitter,
     pub counts: WordCounts,
     prepare: Prepare,
+    /// BERT's way: stretches of the raw text are counted, and normalised and split when each has come once.
+    raw: Option<WordCounts>,
     bytes: AtomicU64,
     words: AtomicU64,
 }
@@ -32,8 +29,19 @@ pub struct Counter {
 impl Counter {
     /// Texts are normalised, then split. The `special` tokens in them are cut out first and not counted.
     pub fn new(splitter: Splitter, normalizer: Option<Normalizer>, special: &[String]) -> Result<Self> {
-        let (bytes, words) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Self { splitter, counts: WordCounts::default(), prepare: Prepare::new(normalizer, special)?, bytes, words })
+        let by_stretches = match (&splitter, &normalizer) {
+            (Splitter::Bert, Some(Normalizer::Bert(bert))) => bert.clean_text,
+            (Splitter::Bert, None) => true,
+            _ => false,
+        };
+        Ok(Self {
+            splitter,
+            counts: WordCounts::default(),
+            prepare: Prepare::new(normalizer, special)?,
+            raw: by_stretches.then(WordCounts::default),
+            bytes: AtomicU64::new(0),
+            words: AtomicU64::new(0),
+        })
     }
 
     /// Bytes of text counted.
@@ -49,40 +57,60 @@ impl Counter {
     /// Counts the words of text files. As in Hugging Face's training from files each line is split by itself, its
     /// newline kept, so that whitespace never crosses lines. Progress in bytes. The result doesn't depend on `threads`.
     pub fn count_files(&self, files: &[PathBuf], threads: usize, progress: &Progress) -> Result<()> {
-        let mut total = 0;
-        for file in files {
-            total += fs::metadata(file).map_err(|error| Error::io(file, error))?.len();
-        }
-        progress.start(total);
-        let source =
-            Mutex::new(Source { files, file: None, offset: 0, carry: Vec::new(), spaced: self.splits_at_spaces() });
-        let work = || -> Result<()> {
-            let mut writer = self.counts.writer();
-            let (mut chunk, mut buffer) = (Vec::new(), Buffer::default());
+        progress.start(size_of(files)?);
+        let chunks = Mutex::new(Chunks::new(files, self.splits_at_spaces()));
+        self.on_threads(threads, |session| {
+            let mut chunk = Vec::new();
             loop {
                 progress.check()?;
-                let place = source.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fill(&mut chunk)?;
-                let Some((file, offset)) = place else { break };
+                let place = chunks.lock().unwrap_or_else(PoisonError::into_inner).fill(&mut chunk)?;
+                let Some((file, offset)) = place else { return Ok(()) };
                 let text = std::str::from_utf8(&chunk).map_err(|error| {
                     let at = offset + error.valid_up_to() as u64;
                     Error::input(format!("{}: invalid UTF-8 at byte {at}", file.display())).with_hint(
                         "convert the file to UTF-8 (iconv -f LATIN1 -t UTF-8), or cut such bytes out (iconv -c)",
                     )
                 })?;
-                self.count(text, true, &mut writer, &mut buffer)?;
+                session.count_lines(text)?;
                 progress.add(chunk.len() as u64);
             }
-            writer.finish();
-            Ok(())
-        };
-        std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads.max(1)).map(|_| scope.spawn(work)).collect();
-            let mut result = work();
-            for other in others {
-                result = result.and(other.join().unwrap_or_else(|_| Err(Error::internal("a counting thread failed"))));
-            }
-            result
         })
+    }
+
+    /// Counts the words of whole texts, each split by itself, on several threads.
+    pub fn count_all<T: AsRef<str> + Sync>(&self, texts: &[T], threads: usize, progress: &Progress) -> Result<()> {
+        // Parts of the texts, for whichever thread is free.
+        let parts = Mutex::new(texts.chunks(texts.len().div_ceil(threads.max(1) * 4).max(1)));
+        self.on_threads(threads.min(texts.len()), |session| {
+            loop {
+                let Some(part) = parts.lock().unwrap_or_else(PoisonError::into_inner).next() else { return Ok(()) };
+                for text in part {
+                    progress.check()?;
+                    session.count(text.as_ref())?;
+                    progress.add(text.as_ref().len() as u64);
+                }
+            }
+        })
+    }
+
+    /// Counts what `work` gives to the session of each of several threads. Where one fails the first error is returned.
+    pub fn on_threads(&self, threads: usize, work: impl Fn(&mut Session) -> Result<()> + Sync) -> Result<()> {
+        let counted = in_parts(vec![(); threads.max(1)], |()| self.in_session(&work));
+        counted.into_iter().collect::<Result<()>>()?;
+        self.settle(threads)
+    }
+
+    /// The same on this thread alone.
+    pub fn on_this_thread(&self, work: impl FnOnce(&mut Session) -> Result<()>) -> Result<()> {
+        self.in_session(work)?;
+        self.settle(1)
+    }
+
+    fn in_session(&self, work: impl FnOnce(&mut Session) -> Result<()>) -> Result<()> {
+        let mut session = Session { counter: self, writer: self.writer(), buffer: Buffer::default() };
+        work(&mut session)?;
+        session.writer.finish();
+        Ok(())
     }
 
     /// Adds a counts file made in the way `made`. Progress in bytes.
@@ -98,42 +126,87 @@ impl Counter {
         Ok(())
     }
 
-    /// Counts the words of whole texts, each split by itself, in parts on several threads.
-    pub fn count_all<T: AsRef<str> + Sync>(&self, texts: &[T], threads: usize, progress: &Progress) -> Result<()> {
-        let n = threads.clamp(1, texts.len().max(1));
-        let parts = (0..n).map(|i| &texts[texts.len() * i / n..texts.len() * (i + 1) / n]).collect();
-        let results = in_parts(parts, |part: &[T]| {
-            let mut session = self.session();
-            for text in part {
-                progress.check()?;
-                session.count(text.as_ref())?;
-                progress.add(text.as_ref().len() as u64);
-            }
-            session.finish();
-            Ok(())
-        });
-        results.into_iter().collect()
-    }
-
-    /// A thread's way to count whole texts, each split by itself.
-    pub fn session(&self) -> Session<'_> {
-        Session { counter: self, writer: self.counts.writer(), buffer: Buffer::default() }
+    fn writer(&self) -> Writer<'_> {
+        self.raw.as_ref().unwrap_or(&self.counts).writer()
     }
 
     #[inline]
     fn count(&self, text: &str, lines: bool, writer: &mut Writer, buffer: &mut Buffer) -> Result<()> {
         let mut words = 0;
-        let all = self.prepare.pieces(text, lines, buffer, |all, piece| {
-            let start = piece.start;
-            self.splitter.split(&all[piece], |range| {
-                words += 1;
-                writer.count(all.as_bytes(), start + range.start, range.len());
-            })
-        })?;
-        writer.end_text(all.as_bytes());
+        if self.raw.is_some() {
+            let ideographs =
+                matches!(self.prepare.normalizer(), Some(Normalizer::Bert(bert)) if bert.handle_chinese_chars);
+            self.prepare.raw(text, |piece| {
+                let start = piece.start;
+                stretches::walk(&text[piece], ideographs, |range| {
+                    writer.count(text.as_bytes(), start + range.start, range.len());
+                });
+                Ok(())
+            })?;
+            writer.end_text(text.as_bytes());
+        } else {
+            let all = self.prepare.pieces(text, lines, buffer, |all, piece| {
+                let start = piece.start;
+                let count = |range: std::ops::Range<usize>| {
+                    words += 1;
+                    writer.count(all.as_bytes(), start + range.start, range.len());
+                };
+                if lines {
+                    self.splitter.split_lines(&all[piece], count)
+                } else {
+                    self.splitter.split(&all[piece], count)
+                }
+            })?;
+            writer.end_text(all.as_bytes());
+        }
         self.bytes.fetch_add(text.len() as u64, Ordering::Relaxed);
         self.words.fetch_add(words, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Turns the stretches that were counted into words.
+    fn settle(&self, threads: usize) -> Result<()> {
+        let Some(raw) = &self.raw else { return Ok(()) };
+        let results = in_parts(raw.parts(threads), |part| {
+            let mut writer = self.counts.writer();
+            let (mut all, mut words, mut result) = (String::new(), 0, Ok(()));
+            raw.drain_part(&part, |stretch, count| {
+                let stretch = std::str::from_utf8(stretch).unwrap_or_default();
+                let added = self.add_stretch(stretch, count, &mut all, &mut writer);
+                match added {
+                    Ok(n) => words += n * count,
+                    Err(error) => result = Err(error),
+                }
+            });
+            writer.end_text(all.as_bytes());
+            writer.finish();
+            self.words.fetch_add(words, Ordering::Relaxed);
+            result
+        });
+        results.into_iter().collect()
+    }
+
+    /// Adds the words of a stretch to the writer, which may point into `all` then; returns how many there are.
+    fn add_stretch(&self, stretch: &str, count: u64, all: &mut String, writer: &mut Writer) -> Result<u64> {
+        /// Bytes of normalised text that are kept for words to point into.
+        const KEPT: usize = 1 << 20;
+        if all.len() >= KEPT {
+            writer.end_text(all.as_bytes());
+            all.clear();
+        }
+        let start = all.len();
+        match self.prepare.normalizer() {
+            Some(normalizer) => normalise(normalizer, stretch, all)?,
+            None => all.push_str(stretch),
+        }
+        let (mut words, mut result) = (0, Ok(()));
+        self.splitter.split(&all[start..], |range| {
+            words += 1;
+            if let Err(error) = writer.add(all.as_bytes(), start + range.start, range.len(), count) {
+                result = Err(error);
+            }
+        })?;
+        result.map(|()| words)
     }
 
     /// Whether a word can never go on behind a space that stands between other characters.
@@ -142,7 +215,7 @@ impl Counter {
     }
 }
 
-/// Counts texts one by one. `finish` it, or the last words are lost.
+/// A thread's way to count texts.
 pub struct Session<'a> {
     counter: &'a Counter,
     writer: Writer<'a>,
@@ -150,6 +223,7 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// Counts a text, split as a whole.
     pub fn count(&mut self, text: &str) -> Result<()> {
         self.counter.count(text, false, &mut self.writer, &mut self.buffer)
     }
@@ -158,76 +232,6 @@ impl Session<'_> {
     pub fn count_lines(&mut self, text: &str) -> Result<()> {
         self.counter.count(text, true, &mut self.writer, &mut self.buffer)
     }
-
-    pub fn finish(self) {
-        self.writer.finish();
-    }
-}
-
-/// The files one after the other, in chunks that end where a line ends.
-struct Source<'a> {
-    files: &'a [PathBuf],
-    file: Option<File>,
-    /// Where in the file `carry` starts.
-    offset: u64,
-    /// Read already, but behind the end of the last chunk.
-    carry: Vec<u8>,
-    spaced: bool,
-}
-
-impl<'a> Source<'a> {
-    /// Fills `chunk` with whole lines of one file and tells which and where; `None` at the end of all.
-    fn fill(&mut self, chunk: &mut Vec<u8>) -> Result<Option<(&'a Path, u64)>> {
-        chunk.clear();
-        loop {
-            let Some(path) = self.files.first() else { return Ok(None) };
-            let fail = |error| Error::io(path, error);
-            let file = match &mut self.file {
-                Some(file) => file,
-                None => {
-                    self.offset = 0;
-                    self.file.insert(File::open(path).map_err(fail)?)
-                }
-            };
-            chunk.append(&mut self.carry);
-            let mut offset = self.offset;
-            loop {
-                let before = chunk.len();
-                let read = file.take(CHUNK.max(before as u64)).read_to_end(chunk).map_err(fail)?;
-                if offset == 0 && before == 0 && chunk.starts_with(BOM) {
-                    chunk.drain(..BOM.len());
-                    offset = BOM.len() as u64;
-                }
-                let end = if read == 0 { Some(chunk.len()) } else { cut(chunk, before, self.spaced) };
-                if let Some(end) = end {
-                    self.carry.extend_from_slice(&chunk[end..]);
-                    chunk.truncate(end);
-                    self.offset = offset + end as u64;
-                    if read == 0 {
-                        self.file = None;
-                        self.files = &self.files[1..];
-                    }
-                    if !chunk.is_empty() {
-                        return Ok(Some((path, offset)));
-                    }
-                    break;
-                }
-            }
-        }
-    }
-}
-
-/// Where to end a chunk of which the part from `new` on is new: behind its last newline; in a very long line before a
-/// space between two words.
-fn cut(chunk: &[u8], new: usize, spaced: bool) -> Option<usize> {
-    if let Some(at) = memchr::memrchr(b'\n', &chunk[new.min(chunk.len())..]) {
-        return Some(new + at + 1);
-    }
-    if !spaced || chunk.len() < LONG_LINE {
-        return None;
-    }
-    let between = |three: &[u8]| three[0].is_ascii_graphic() && three[1] == b' ' && three[2].is_ascii_alphabetic();
-    chunk.windows(3).rposition(between).map(|at| at + 1)
 }
 
 #[cfg(test)]

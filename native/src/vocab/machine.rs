@@ -1,5 +1,7 @@
 //! What the hot loops ask of the machine: parts of the work on threads, cache lines ahead of time, huge pages.
 
+use crate::error::{Error, Result};
+
 /// Runs `work` on each part, on a thread of its own for all but the first, and returns the results in order.
 pub fn in_parts<P: Send, R: Send>(parts: Vec<P>, work: impl Fn(P) -> R + Sync) -> Vec<R> {
     std::thread::scope(|scope| {
@@ -18,6 +20,14 @@ pub fn in_parts<P: Send, R: Send>(parts: Vec<P>, work: impl Fn(P) -> R + Sync) -
     })
 }
 
+/// A pool of so many threads, for work that is handed out in many small parts.
+pub fn pool(threads: usize) -> Result<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.max(1))
+        .build()
+        .map_err(|error| Error::environment(format!("threads can't be started: {error}")))
+}
+
 /// Asks for the cache line of an element that will be read soon.
 #[inline(always)]
 pub fn prefetch<T>(slice: &[T], at: usize) {
@@ -31,25 +41,28 @@ pub fn prefetch<T>(slice: &[T], at: usize) {
     let _ = (slice, at);
 }
 
+/// Less memory is not worth huge pages: half of it could be waste.
+const WORTH: usize = 4 << 20;
+
 /// A vector of `len` equal elements, on huge pages where it is large.
 pub fn on_huge_pages<T: Copy>(value: T, len: usize) -> Vec<T> {
-    let mut out = room(len);
+    let mut out = room_on_huge_pages(len);
     out.resize(len, value);
     out
 }
 
 /// A copy, on huge pages where it is large.
 pub fn copy_on_huge_pages<T: Copy>(from: &[T]) -> Vec<T> {
-    let mut out = room(from.len());
+    let mut out = room_on_huge_pages(from.len());
     out.extend_from_slice(from);
     out
 }
 
 /// Room for `len` elements and, where they are many, around them, so that whole huge pages fit in.
-fn room<T>(len: usize) -> Vec<T> {
+pub fn room_on_huge_pages<T>(len: usize) -> Vec<T> {
     const HUGE: usize = 2 << 20;
     let bytes = len * size_of::<T>();
-    let around = if bytes >= HUGE / 2 { HUGE / size_of::<T>().max(1) } else { 0 };
+    let around = if bytes >= WORTH { HUGE / size_of::<T>().max(1) } else { 0 };
     let mut out = Vec::with_capacity(len + around);
     huge_pages(&mut out);
     out
@@ -60,7 +73,6 @@ pub fn huge_pages<T>(vec: &mut Vec<T>) {
     #[cfg(target_os = "linux")]
     {
         const PAGE: usize = 4096;
-        const WORTH: usize = 1 << 20;
         let start = vec.as_mut_ptr() as usize;
         let end = start + vec.capacity() * size_of::<T>();
         let (start, end) = (start.next_multiple_of(PAGE), end / PAGE * PAGE);

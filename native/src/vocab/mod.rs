@@ -1,6 +1,7 @@
 //! Text to vocabulary: counting, BPE, WordPiece.
 
 pub mod alphabet;
+mod chunks;
 pub mod count;
 pub mod counts;
 pub mod files;

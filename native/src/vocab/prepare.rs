@@ -38,8 +38,12 @@ impl Prepare {
         Ok(Self { normalizer, special })
     }
 
-    /// Calls `piece` with each piece, as a range of the text that it gets too: `text` itself, or all of the buffer.
-    /// With `lines` a piece is a line, its newline kept; else it reaches from one special token to the next.
+    pub fn normalizer(&self) -> Option<&Normalizer> {
+        self.normalizer.as_ref()
+    }
+
+    /// Calls `piece` with each piece, as a range of the text that it gets too: of `text` itself from one special token to
+    /// the next, or where there is a normalizer, and with `lines` for each line alone, of all of the buffer.
     #[inline]
     pub fn pieces<'a>(
         &self,
@@ -49,15 +53,18 @@ impl Prepare {
         mut piece: impl FnMut(&'a str, Range<usize>) -> Result<()>,
     ) -> Result<&'a str> {
         let Some(normalizer) = &self.normalizer else {
-            self.raw(text, lines, |range| piece(text, range))?;
+            self.raw(text, |range| piece(text, range))?;
             return Ok(text);
         };
         buffer.text.clear();
         buffer.ends.clear();
-        self.raw(text, lines, |range| {
-            normalise(normalizer, &text[range], &mut buffer.text)?;
-            buffer.ends.push(buffer.text.len());
-            Ok(())
+        self.raw(text, |range| {
+            let mut add = |part: &str| {
+                normalise(normalizer, part, &mut buffer.text)?;
+                buffer.ends.push(buffer.text.len());
+                Ok(())
+            };
+            if lines { text[range].split_inclusive('\n').try_for_each(add) } else { add(&text[range]) }
         })?;
         let mut start = 0;
         for &end in &buffer.ends {
@@ -67,38 +74,23 @@ impl Prepare {
         Ok(&buffer.text)
     }
 
+    /// Calls `piece` with what lies between special tokens, where it isn't empty.
     #[inline]
-    fn raw(&self, text: &str, lines: bool, mut piece: impl FnMut(Range<usize>) -> Result<()>) -> Result<()> {
-        let Some(special) = &self.special else { return split_lines(text, 0..text.len(), lines, &mut piece) };
+    pub fn raw(&self, text: &str, mut piece: impl FnMut(Range<usize>) -> Result<()>) -> Result<()> {
         let mut start = 0;
-        for found in special.find_iter(text) {
-            split_lines(text, start..found.start(), lines, &mut piece)?;
+        for found in self.special.iter().flat_map(|special| special.find_iter(text)) {
+            if start < found.start() {
+                piece(start..found.start())?;
+            }
             start = found.end();
         }
-        split_lines(text, start..text.len(), lines, &mut piece)
+        if start < text.len() { piece(start..text.len()) } else { Ok(()) }
     }
-}
-
-#[inline]
-fn split_lines(
-    text: &str,
-    range: Range<usize>,
-    lines: bool,
-    piece: &mut impl FnMut(Range<usize>) -> Result<()>,
-) -> Result<()> {
-    let Range { mut start, end } = range;
-    while start < end {
-        let newline = if lines { memchr::memchr(b'\n', &text.as_bytes()[start..end]) } else { None };
-        let next = newline.map_or(end, |at| start + at + 1);
-        piece(start..next)?;
-        start = next;
-    }
-    Ok(())
 }
 
 /// Appends the normalised text. What BERT's normalizer does to ASCII and to common CJK is done here, one character after
 /// the other; all else is left to the normalizer itself.
-fn normalise(normalizer: &Normalizer, text: &str, out: &mut String) -> Result<()> {
+pub fn normalise(normalizer: &Normalizer, text: &str, out: &mut String) -> Result<()> {
     let before = out.len();
     if let Normalizer::Bert(bert) = normalizer
         && bert.clean_text
@@ -166,7 +158,6 @@ mod tests {
     fn special_tokens_separate() {
         let special = ["<s>".to_string(), "<s>x".to_string()];
         let prepare = Prepare::new(None, &special).unwrap();
-        assert_eq!(pieces(&prepare, "a\nb<s>xc\n<s>", true), ["a\n", "b", "c\n"]);
         assert_eq!(pieces(&prepare, "a\nb<s>xc\n<s>", false), ["a\nb", "c\n"]);
         let prepare = Prepare::new(Some(bert(true)), &special).unwrap();
         assert_eq!(pieces(&prepare, "A\nÉ<s>xC<S>", true), ["a\n", "e", "c<s>"]);

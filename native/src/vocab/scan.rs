@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::vocab::machine::{huge_pages, in_parts};
+use crate::vocab::machine::{huge_pages, in_parts, on_huge_pages};
 use crate::vocab::segments::{Segments, Symbol};
 
 /// Least count of the pairs wanted.
@@ -66,7 +66,7 @@ struct Table {
 
 impl Table {
     fn new(hash: Hash, size: usize) -> Self {
-        Self { hash, entries: vec![Entry::default(); size.next_power_of_two()], used: 0 }
+        Self { hash, entries: on_huge_pages(Entry::default(), size.next_power_of_two()), used: 0 }
     }
 
     /// The entry of a pair; a free one has key 0 (no symbol is 0).
@@ -98,7 +98,7 @@ impl Table {
 
     fn grow(&mut self) {
         let size = self.entries.len() * 2;
-        let old = std::mem::replace(&mut self.entries, vec![Entry::default(); size]);
+        let old = std::mem::replace(&mut self.entries, on_huge_pages(Entry::default(), size));
         for entry in old.into_iter().filter(|entry| entry.key != 0) {
             let at = self.at((entry.key >> 32) as usize, entry.key as u32 as usize);
             self.entries[at] = entry;
@@ -133,8 +133,11 @@ pub fn scan<S: Symbol>(
         sum == u32::MAX || u64::from(sum) >= floor
     };
 
+    // About as many pairs as sums that reach the floor: a table that needn't grow.
+    let many = sketch.iter().filter(|&&sum| u64::from(sum) >= floor).count();
+    let room = if hash.dense { symbols * symbols } else { 1024 + 2 * many };
     let tables = in_parts(parts.clone(), |range| {
-        let mut table = Table::new(hash, if hash.dense { DENSE } else { 1 << 10 });
+        let mut table = Table::new(hash, room);
         walk(segments, range, |_, a, b, count| {
             if may(a, b) {
                 table.add(a, b, count, 1);
@@ -190,7 +193,7 @@ pub fn scan<S: Symbol>(
 /// Sums of counts by hash, in `size` buckets.
 fn sketch<S: Symbol>(segments: &Segments<S>, hash: Hash, size: usize, parts: &[std::ops::Range<usize>]) -> Vec<u32> {
     let sketches = in_parts(parts.to_vec(), |range| {
-        let mut sketch = vec![0u32; size];
+        let mut sketch = on_huge_pages(0u32, size);
         walk(segments, range, |_, a, b, count| {
             let sum = &mut sketch[hash.of(a, b) & (size - 1)];
             *sum = sum.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));

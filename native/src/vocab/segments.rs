@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use crate::error::{Error, Result};
 use crate::vocab::alphabet::Alphabet;
-use crate::vocab::machine::{huge_pages, in_parts};
+use crate::vocab::machine::{in_parts, on_huge_pages};
 use crate::vocab::words::WordCounts;
 
 /// What an array of symbols is made of: `u16` where the vocabulary allows it.
@@ -56,50 +56,24 @@ pub struct Segments<S> {
 impl<S: Symbol> Segments<S> {
     /// Lays out all words of two symbols or more: by falling count, in a run for each thread.
     pub fn new(counts: &WordCounts, alphabet: &Alphabet, threads: usize) -> Result<Self> {
-        let runs = in_parts(counts.parts(threads), |part| Self::run(counts, &part, alphabet));
-        let total = 1 + runs.iter().map(|(slots, _)| slots.len()).sum::<usize>();
+        let runs = in_parts(counts.parts(threads), |part| (Run::of(counts, &part, alphabet), part));
+        let total = 1 + runs.iter().map(|(run, _)| run.len).sum::<usize>();
         if total >= u32::MAX as usize {
             return Err(Error::input(format!("the distinct words have {total} symbols together: the limit is 2^32"))
                 .with_hint("train on a sample, or split into shorter words"));
         }
-        let mut all = Vec::with_capacity(total);
-        huge_pages(&mut all);
-        all.push(S::default());
-        let mut classes = Vec::new();
-        for (slots, ends) in runs {
-            classes.extend(ends.into_iter().map(|(count, end)| (count, (all.len() + end) as u32)));
-            all.extend_from_slice(&slots);
+        let mut all = on_huge_pages(S::default(), total);
+        let (mut classes, mut base) = (Vec::new(), 1);
+        let (mut parts, mut rest) = (Vec::new(), &mut all[1..]);
+        for (run, part) in runs {
+            classes.extend(run.classes.iter().map(|&(count, end)| (count, (base + end) as u32)));
+            base += run.len;
+            let (mine, others) = rest.split_at_mut(run.len);
+            rest = others;
+            parts.push((run, part, mine));
         }
+        in_parts(parts, |(run, part, slots)| run.write(counts, &part, alphabet, slots));
         Ok(Self::with_classes(all, classes))
-    }
-
-    /// The words of one part of the table, and where each count ends.
-    fn run(counts: &WordCounts, part: &Range<usize>, alphabet: &Alphabet) -> (Vec<S>, Vec<(u64, usize)>) {
-        let mut cursors: FxHashMap<u64, usize> = FxHashMap::default();
-        counts.for_each_in(part, |word, count| match alphabet.count(word) {
-            0 | 1 => {}
-            n => *cursors.entry(count).or_default() += n + 1,
-        });
-        let mut classes: Vec<(u64, usize)> = cursors.iter().map(|(&count, &size)| (count, size)).collect();
-        classes.sort_unstable_by_key(|&(count, _)| Reverse(count));
-        let mut at = 0;
-        for (count, end) in &mut classes {
-            cursors.insert(*count, at);
-            at += *end;
-            *end = at;
-        }
-        let mut slots = vec![S::default(); at];
-        huge_pages(&mut slots);
-        counts.for_each_in(part, |word, count| {
-            let n = alphabet.count(word);
-            if n > 1
-                && let Some(cursor) = cursors.get_mut(&count)
-            {
-                alphabet.write(word, &mut slots[*cursor..*cursor + n]);
-                *cursor += n + 1;
-            }
-        });
-        (slots, classes)
     }
 
     fn with_classes(slots: Vec<S>, classes: Vec<(u64, u32)>) -> Self {
@@ -186,6 +160,46 @@ impl<S: Symbol> Segments<S> {
         self.slots.truncate(to);
         let (slots, classes) = (std::mem::take(&mut self.slots), std::mem::take(&mut self.classes));
         *self = Self::with_classes(slots, classes);
+    }
+}
+
+/// The words of one part of the table, in the order of their counts.
+struct Run {
+    len: usize,
+    /// Each count with the slot behind its last word.
+    classes: Vec<(u64, usize)>,
+    /// Each count with the slot of its next word.
+    cursors: FxHashMap<u64, usize>,
+}
+
+impl Run {
+    fn of(counts: &WordCounts, part: &Range<usize>, alphabet: &Alphabet) -> Self {
+        let mut cursors: FxHashMap<u64, usize> = FxHashMap::default();
+        counts.for_each_in(part, |word, count| match alphabet.count(word) {
+            0 | 1 => {}
+            n => *cursors.entry(count).or_default() += n + 1,
+        });
+        let mut classes: Vec<(u64, usize)> = cursors.iter().map(|(&count, &size)| (count, size)).collect();
+        classes.sort_unstable_by_key(|&(count, _)| Reverse(count));
+        let mut len = 0;
+        for (count, end) in &mut classes {
+            cursors.insert(*count, len);
+            len += *end;
+            *end = len;
+        }
+        Self { len, classes, cursors }
+    }
+
+    fn write<S: Symbol>(mut self, counts: &WordCounts, part: &Range<usize>, alphabet: &Alphabet, slots: &mut [S]) {
+        counts.for_each_in(part, |word, count| {
+            let n = alphabet.count(word);
+            if n > 1
+                && let Some(cursor) = self.cursors.get_mut(&count)
+            {
+                alphabet.write(word, &mut slots[*cursor..*cursor + n]);
+                *cursor += n + 1;
+            }
+        });
     }
 }
 

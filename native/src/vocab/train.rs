@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::vocab::alphabet::Alphabet;
+use crate::vocab::machine::pool;
 use crate::vocab::merge::{ByCount, ByLikelihood, Limits, Merger, Score, Token};
 use crate::vocab::segments::{Segments, Symbol};
 use crate::vocab::words::WordCounts;
@@ -31,6 +32,8 @@ pub struct Options {
     /// A merged token is shorter than that, counted in symbols of the alphabet.
     pub max_token_length: Option<u32>,
     pub threads: usize,
+    /// Leave the words where they are, for another training; else their memory is given back before the merging.
+    pub keep_words: bool,
 }
 
 /// A trained vocabulary. The id of a token is its place in `tokens`.
@@ -60,14 +63,67 @@ impl Vocabulary {
     }
 }
 
+/// Trains with a floor (`min_frequency`) that goes down in steps of a quarter, to 2 at least, until the vocabulary is full;
+/// returns the floor too. While one floor is tried another thread tries the next one, where there is another.
+pub fn train_full(
+    words: &WordCounts,
+    alphabet: &Alphabet,
+    options: &Options,
+    progress: &Progress,
+) -> Result<(Vocabulary, u64)> {
+    let below = |floor: u64| (floor - floor.div_ceil(4)).max(2);
+    let is_full = |vocabulary: &Vocabulary| vocabulary.tokens.len() >= options.vocab_size;
+    let mut floor = options.min_frequency.max(2);
+    loop {
+        let next = below(floor);
+        let alone = options.threads < 2 || next == floor;
+        let threads = if alone { options.threads } else { options.threads / 2 };
+        let at = |floor: u64, progress: &Progress| {
+            let options = Options {
+                min_frequency: floor,
+                threads,
+                keep_words: true,
+                special_tokens: options.special_tokens.clone(),
+                ..*options
+            };
+            train(words, alphabet, &options, progress)
+        };
+        let ahead = Progress::new();
+        let (first, second) = std::thread::scope(|scope| {
+            let other = (!alone).then(|| scope.spawn(|| at(next, &ahead)));
+            let first = at(floor, progress);
+            if !matches!(&first, Ok(vocabulary) if !is_full(vocabulary)) {
+                ahead.cancel();
+            }
+            (first, other.map(|other| other.join()))
+        });
+        let first = first?;
+        if is_full(&first) || next == floor {
+            return Ok((first, floor));
+        }
+        if let Some(second) = second {
+            let second = second.unwrap_or_else(|_| Err(Error::internal("a training thread failed")))?;
+            if is_full(&second) || below(next) == next {
+                return Ok((second, next));
+            }
+            floor = below(next);
+        } else {
+            floor = next;
+        }
+    }
+}
+
 /// Trains on counted words. Progress in merges. The same for any number of threads.
 pub fn train(words: &WordCounts, alphabet: &Alphabet, options: &Options, progress: &Progress) -> Result<Vocabulary> {
-    // Symbol 0 is none, and 16 bits are enough for most vocabularies.
-    if options.vocab_size < u16::MAX as usize {
-        train_with::<u16>(words, alphabet, options, progress)
-    } else {
-        train_with::<u32>(words, alphabet, options, progress)
-    }
+    let train = || {
+        // Symbol 0 is none, and 16 bits are enough for most vocabularies.
+        if options.vocab_size < u16::MAX as usize {
+            train_with::<u16>(words, alphabet, options, progress)
+        } else {
+            train_with::<u32>(words, alphabet, options, progress)
+        }
+    };
+    if options.threads > 1 { pool(options.threads)?.install(train) } else { train() }
 }
 
 fn train_with<S: Symbol>(
@@ -136,12 +192,13 @@ fn train_with<S: Symbol>(
         Objective::LikelihoodGain => Some(Score::Gain),
     };
     let lengths = vec![1; 1 + alphabet.tokens().len()];
-    match score {
+    let queue = score.map(|score| ByLikelihood::new(score, alphabet.frequencies(words)));
+    if !options.keep_words {
+        words.clear();
+    }
+    match queue {
         None => Merger::new(segments, lengths, ByCount::default()).run(&limits, progress, token)?,
-        Some(score) => {
-            let queue = ByLikelihood::new(score, alphabet.frequencies(words));
-            Merger::new(segments, lengths, queue).run(&limits, progress, token)?;
-        }
+        Some(queue) => Merger::new(segments, lengths, queue).run(&limits, progress, token)?,
     }
     Ok(Vocabulary { special_tokens, alphabet: alphabet.tokens().len(), tokens, merges, sizes })
 }

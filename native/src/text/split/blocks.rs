@@ -5,6 +5,8 @@
 use std::ops::Range;
 
 use super::masks::{BLOCK, Masks};
+#[cfg(target_arch = "x86_64")]
+use crate::text::machine::has_avx2;
 
 /// A split by its two ways.
 pub trait Rules {
@@ -39,8 +41,29 @@ pub fn settled(white: u64, known: u32) -> u32 {
 const WORTH: usize = 16;
 
 /// Calls `word` with each word, and whether it is known to be ASCII.
+#[inline]
+pub fn walk<R: Rules>(rules: &R, text: &[u8], word: impl FnMut(Range<usize>, bool)) {
+    #[cfg(target_arch = "x86_64")]
+    if has_avx2() {
+        // SAFETY: the processor has what the function is compiled for.
+        return unsafe { walk_avx2(rules, text, word) };
+    }
+    walk_by(Masks::of, rules, text, word);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+fn walk_avx2<R: Rules>(rules: &R, text: &[u8], word: impl FnMut(Range<usize>, bool)) {
+    walk_by(|block| Masks::of_avx2(block), rules, text, word);
+}
+
 #[inline(always)]
-pub fn walk<R: Rules>(rules: &R, text: &[u8], mut word: impl FnMut(Range<usize>, bool)) {
+fn walk_by<R: Rules>(
+    masks_of: impl Fn(&[u8; BLOCK]) -> Masks,
+    rules: &R,
+    text: &[u8],
+    mut word: impl FnMut(Range<usize>, bool),
+) {
     let mut at = 0;
     while at < text.len() {
         let mut until = at;
@@ -54,7 +77,7 @@ pub fn walk<R: Rules>(rules: &R, text: &[u8], mut word: impl FnMut(Range<usize>,
                     (&rest, len)
                 }
             };
-            let masks = Masks::of(block);
+            let masks = masks_of(block);
             let known = masks.wide.trailing_zeros().min(len as u32);
             let starts = R::starts(&masks, block, known);
             let mut bits = starts.bits & low(starts.sure) & !1;

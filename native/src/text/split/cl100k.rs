@@ -4,6 +4,7 @@
 
 use super::blocks::{Rules, Starts, low, settled};
 use super::masks::{BLOCK, Masks};
+use super::shared::{White, contraction};
 use crate::text::classes::{Classes, LETTER, NEWLINE, NUMBER, SPACE, WORDLIKE};
 
 /// `TAIL`: whitespace that reaches the end of the text stays whole.
@@ -23,7 +24,7 @@ impl<const TAIL: bool> Rules for Cl100k<'_, TAIL> {
                 sure = sure.min(at + 1);
                 break;
             }
-            if let Some(end) = contraction(block, at as usize) {
+            if let Some(end) = contraction::<true>(block, at as usize) {
                 bits |= 1 << end;
             }
         }
@@ -121,7 +122,7 @@ pub fn next<const TAIL: bool>(classes: &Classes, text: &[u8], at: usize) -> usiz
         return digits(classes, text, at + n);
     }
     if text[at] == b'\''
-        && let Some(end) = contraction(text, at)
+        && let Some(end) = contraction::<true>(text, at)
     {
         return end;
     }
@@ -156,34 +157,9 @@ pub fn digits(classes: &Classes, text: &[u8], mut at: usize) -> usize {
 /// `\s*[\r\n]+|\s+(?!\S)|\s+`: up to the last newline of the run, else as GPT-2 does.
 #[inline]
 pub fn whitespace<const TAIL: bool>(classes: &Classes, text: &[u8], at: usize) -> usize {
-    let (mut end, mut last, mut newline) = (at, at, at);
-    loop {
-        let (bits, n) = classes.at(text, end);
-        if n == 0 {
-            return if newline > at && !TAIL { newline } else { end };
-        }
-        if bits & SPACE == 0 {
-            return match (newline > at, last > at) {
-                (true, _) => newline,
-                (false, true) => last,
-                (false, false) => end,
-            };
-        }
-        last = end;
-        end += n;
-        if bits & NEWLINE != 0 {
-            newline = end;
-        }
-    }
-}
-
-/// `(?i:'s|'t|'re|'ve|'m|'ll|'d)`; the long s (U+017F) is an `s` whatever the case. `text[at]` is the apostrophe.
-#[inline]
-pub fn contraction(text: &[u8], at: usize) -> Option<usize> {
-    let lower = |i: usize| text.get(at + i).map(u8::to_ascii_lowercase);
-    match (lower(1)?, lower(2)) {
-        (b's' | b't' | b'm' | b'd', _) => Some(at + 2),
-        (b'r' | b'v', Some(b'e')) | (b'l', Some(b'l')) | (0xc5, Some(0xbf)) => Some(at + 3),
-        _ => None,
+    let run = White::from::<false>(classes, text, at);
+    match run.newline {
+        Some(newline) if !(TAIL && run.ends_text) => newline,
+        _ => run.before_word(at),
     }
 }

@@ -2,20 +2,24 @@
 
 use super::blocks::{Rules, Starts, settled};
 use super::masks::{BLOCK, Masks};
+use super::shared::{White, contraction};
 use crate::text::classes::{Classes, LETTER, NUMBER, SPACE, WORDLIKE};
 
-pub struct Gpt2<'a>(pub &'a Classes);
+/// `LINES`: each line is a text of its own, its newline kept.
+pub struct Gpt2<'a, const LINES: bool>(pub &'a Classes);
 
-impl Rules for Gpt2<'_> {
+impl<const LINES: bool> Rules for Gpt2<'_, LINES> {
     #[inline(always)]
     fn starts(masks: &Masks, block: &[u8; BLOCK], known: u32) -> Starts {
         let Masks { letter, digit, space, blank, quote, .. } = *masks;
+        let line = if LINES { masks.line } else { 0 };
         let other = !(letter | digit | space);
         let first = |class: u64| class & !(class << 1);
-        // White space starts a word where its run does, and so does its last character, which a space takes along.
-        let white = first(space) | (space & !(space >> 1));
+        // White space starts a word where its run does, and so does its last character, which a space takes along. A line
+        // ends with its run.
+        let white = first(space) | (space & (line << 1)) | (space & !(space >> 1) & !line);
         let mut bits = white | ((first(letter) | first(digit) | first(other)) & !(blank << 1));
-        let mut sure = settled(space, known);
+        let mut sure = settled(space & !line, known);
         let mut quotes = quote & (bits | 1);
         while quotes != 0 {
             let at = quotes.trailing_zeros();
@@ -24,7 +28,7 @@ impl Rules for Gpt2<'_> {
                 sure = sure.min(at + 1);
                 break;
             }
-            if let Some(end) = contraction(block, at as usize) {
+            if let Some(end) = contraction::<false>(block, at as usize) {
                 bits = (bits & !(2 << at)) | 1 << end;
             }
         }
@@ -33,13 +37,13 @@ impl Rules for Gpt2<'_> {
 
     #[inline(always)]
     fn next(&self, text: &[u8], at: usize) -> usize {
-        next(self.0, text, at)
+        next::<LINES>(self.0, text, at)
     }
 }
 
 /// The end of the word that starts at `at < text.len()`.
 #[inline(always)]
-pub fn next(classes: &Classes, text: &[u8], at: usize) -> usize {
+fn next<const LINES: bool>(classes: &Classes, text: &[u8], at: usize) -> usize {
     if let Some(end) = classes.word(text, at, 1 << b' ') {
         return end;
     }
@@ -47,7 +51,7 @@ pub fn next(classes: &Classes, text: &[u8], at: usize) -> usize {
     let mut start = at;
     match text[at] {
         b'\'' => {
-            if let Some(end) = contraction(text, at) {
+            if let Some(end) = contraction::<false>(text, at) {
                 return end;
             }
         }
@@ -65,36 +69,8 @@ pub fn next(classes: &Classes, text: &[u8], at: usize) -> usize {
     } else if bits & NUMBER != 0 {
         classes.run(text, rest, |c| c & NUMBER != 0)
     } else if bits & SPACE != 0 {
-        whitespace(classes, text, at)
+        White::from::<LINES>(classes, text, at).before_word(at)
     } else {
         classes.run(text, rest, |c| c & WORDLIKE == 0)
-    }
-}
-
-/// `\s+(?!\S)|\s+`: the whole run at the end of the text, else all of it but its last character, which goes with
-/// the word that follows.
-#[inline]
-pub fn whitespace(classes: &Classes, text: &[u8], at: usize) -> usize {
-    let (mut end, mut last) = (at, at);
-    loop {
-        let (bits, n) = classes.at(text, end);
-        if n == 0 {
-            return end;
-        }
-        if bits & SPACE == 0 {
-            return if last > at { last } else { end };
-        }
-        last = end;
-        end += n;
-    }
-}
-
-/// `'s|'t|'re|'ve|'m|'ll|'d`, lower case only. `text[at]` is the apostrophe.
-#[inline]
-fn contraction(text: &[u8], at: usize) -> Option<usize> {
-    match (text.get(at + 1)?, text.get(at + 2)) {
-        (b's' | b't' | b'm' | b'd', _) => Some(at + 2),
-        (b'r' | b'v', Some(b'e')) | (b'l', Some(b'l')) => Some(at + 3),
-        _ => None,
     }
 }

@@ -8,6 +8,8 @@ mod gpt2;
 pub mod masks;
 mod o200k;
 mod pattern;
+mod shared;
+pub mod stretches;
 
 use std::ops::Range;
 
@@ -93,13 +95,31 @@ impl Splitter {
         self.split_told(text, |range, _| word(range))
     }
 
-    /// The same; true where a word is known to be ASCII.
+    /// The same for each line by itself, its newline kept, so that white space never crosses lines.
+    #[inline]
+    pub fn split_lines(&self, text: &str, mut word: impl FnMut(Range<usize>)) -> Result<()> {
+        match self {
+            Self::Gpt2 => walk(&Gpt2::<true>(Classes::get()), text.as_bytes(), |range, _| word(range)),
+            // White space is dropped: lines change nothing.
+            Self::Bert => self.split(text, word)?,
+            _ => {
+                let mut start = 0;
+                for line in text.split_inclusive('\n') {
+                    self.split(line, |range| word(start + range.start..start + range.end))?;
+                    start += line.len();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `split`; true where a word is known to be ASCII.
     #[inline]
     pub fn split_told(&self, text: &str, mut word: impl FnMut(Range<usize>, bool)) -> Result<()> {
         let classes = Classes::get();
         let bytes = text.as_bytes();
         match self {
-            Self::Gpt2 => walk(&Gpt2(classes), bytes, word),
+            Self::Gpt2 => walk(&Gpt2::<false>(classes), bytes, word),
             Self::Cl100k => walk(&Cl100k::<true>(classes), bytes, word),
             Self::Llama3 => walk(&Cl100k::<false>(classes), bytes, word),
             Self::O200k => walk(&O200k(classes), bytes, word),

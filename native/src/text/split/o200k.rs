@@ -1,8 +1,9 @@
 //! The split of o200k_base: words end where lower case ends, with a contraction behind them; then as cl100k.
 
 use super::blocks::{Rules, Starts, low, settled};
-use super::cl100k::{Runs, contraction, digits, first, whitespace};
+use super::cl100k::{Runs, digits, first, whitespace};
 use super::masks::{BLOCK, Masks};
+use super::shared::contraction;
 use crate::text::classes::{Classes, LETTER, LOWER, NEWLINE, NUMBER, SPACE, UPPER, WORDLIKE};
 
 pub struct O200k<'a>(pub &'a Classes);
@@ -26,7 +27,7 @@ impl Rules for O200k<'_> {
                 break;
             }
             if at >= free
-                && let Some(end) = contraction(block, at as usize)
+                && let Some(end) = contraction::<true>(block, at as usize)
             {
                 bits = (bits & (low(at) | !low(end as u32))) | 1 << end;
                 free = end as u32 + 1;
@@ -56,7 +57,7 @@ pub fn next(classes: &Classes, text: &[u8], at: usize) -> usize {
             }
             let end = if lower { to_lower(classes, text, start) } else { from_upper(classes, text, start) };
             if let Some(end) = end {
-                let tail = if text.get(end) == Some(&b'\'') { contraction(text, end) } else { None };
+                let tail = if text.get(end) == Some(&b'\'') { contraction::<true>(text, end) } else { None };
                 return tail.unwrap_or(end);
             }
         }

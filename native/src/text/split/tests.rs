@@ -10,6 +10,12 @@ fn words(splitter: &Splitter, text: &str) -> Vec<String> {
     out
 }
 
+fn words_of_lines(splitter: &Splitter, text: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    splitter.split_lines(text, |range| out.push(text[range].to_string())).unwrap();
+    out
+}
+
 fn pairs() -> [(Splitter, Splitter); 4] {
     [(Splitter::Gpt2, GPT2), (Splitter::Cl100k, CL100K), (Splitter::Llama3, LLAMA3), (Splitter::O200k, O200K)]
         .map(|(hand, pattern)| (hand, Splitter::Pattern(Box::new(Pattern::new(pattern).unwrap()))))
@@ -104,6 +110,7 @@ proptest! {
         for (hand, regex) in pairs() {
             for text in [&ascii, &plain, &format!("{plain}{ascii}")] {
                 prop_assert_eq!(words(&hand, text), words(&regex, text));
+                prop_assert_eq!(words_of_lines(&hand, text), words_of_lines(&regex, text));
             }
         }
     }

@@ -1,14 +1,25 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::text::normalise::Bert;
 
 fn count(texts: &[&[u8]], split: &str, threads: usize) -> Result<BTreeMap<String, u64>> {
+    count_with(texts, split, None, &[], threads)
+}
+
+fn count_with(
+    texts: &[&[u8]],
+    split: &str,
+    normalizer: Option<Normalizer>,
+    special: &[String],
+    threads: usize,
+) -> Result<BTreeMap<String, u64>> {
     let folder = tempfile::tempdir().unwrap();
     let files: Vec<PathBuf> = (0..texts.len()).map(|i| folder.path().join(format!("{i}.txt"))).collect();
     for (file, text) in files.iter().zip(texts) {
-        fs::write(file, text).unwrap();
+        std::fs::write(file, text).unwrap();
     }
-    let counter = Counter::new(Splitter::from_name_or_pattern(split)?, None, &[])?;
+    let counter = Counter::new(Splitter::from_name_or_pattern(split)?, normalizer, special)?;
     counter.count_files(&files, threads, &Progress::new())?;
     let mut all = BTreeMap::new();
     counter.counts.for_each(|word, n| assert!(all.insert(String::from_utf8(word.to_vec()).unwrap(), n).is_none()));
@@ -52,4 +63,43 @@ fn chunks_and_threads_change_nothing() {
 fn a_line_without_spaces_is_one_chunk() {
     let text = "a".repeat(20 << 20);
     assert_eq!(count(&[text.as_bytes()], "gpt2", 2).unwrap(), BTreeMap::from([(text, 1)]));
+}
+
+#[test]
+fn berts_words_are_those_of_the_text_normalised_as_a_whole() {
+    let bert = |lowercase| {
+        Normalizer::Bert(Bert { clean_text: true, handle_chinese_chars: true, strip_accents: lowercase, lowercase })
+    };
+    let line = "The [MASK] naïve “Cafe\u{301}” isn't日本語 １２\u{3000}é\u{b}x\u{ad}-ﬁne\u{85} a\u{2014}b ΑΣ İ U+2B820 \u{2b820}x…\r";
+    let text = format!("{line}\n{}\n\n", line.repeat(40)).repeat(300);
+    for normalizer in [None, Some(bert(true)), Some(bert(false))] {
+        let mut expected = BTreeMap::new();
+        for part in text.split("[MASK]") {
+            let part = normalizer.as_ref().map_or(part.into(), |normalizer| normalizer.normalise(part).unwrap());
+            Splitter::Bert.split(&part, |range| *expected.entry(part[range].to_string()).or_insert(0) += 1).unwrap();
+        }
+        for threads in [1, 2] {
+            let special = ["[MASK]".to_string()];
+            let found = count_with(&[text.as_bytes()], "bert", normalizer.clone(), &special, threads).unwrap();
+            assert_eq!(found, expected);
+        }
+    }
+}
+
+#[test]
+fn an_error_in_the_middle_leaves_no_word_that_points_nowhere() {
+    let counter = Counter::new(Splitter::Gpt2, None, &[]).unwrap();
+    let error = counter.on_threads(2, |session| {
+        session.count("a word that is longer than fifteen bytes: incomprehensibilities")?;
+        Err(Error::input("stop"))
+    });
+    assert_eq!(error.unwrap_err().message, "stop");
+    counter.count_all(&["antidisestablishmentarianism"], 1, &Progress::new()).unwrap();
+    let mut all = Vec::new();
+    counter.counts.for_each(|word, _| all.push(String::from_utf8(word.to_vec()).unwrap()));
+    assert!(all.contains(&"antidisestablishmentarianism".to_string()));
+    assert!(all.iter().all(|word| {
+        "a word that is longer than fifteen bytes: incomprehensibilities antidisestablishmentarianism"
+            .contains(word.as_str())
+    }));
 }

@@ -7,7 +7,7 @@ use crate::vocab::segments::{Segments, Symbol, Weights, cut_behind};
 const AHEAD: usize = 16;
 
 /// Places that are worth a thread.
-const PART: usize = 1 << 14;
+const PART: usize = 1 << 12;
 
 /// Sums of one merge for one neighbour.
 #[derive(Clone, Copy, Default)]

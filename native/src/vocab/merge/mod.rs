@@ -11,9 +11,11 @@ mod by_count;
 mod by_likelihood;
 mod numbers;
 
+use std::ops::Range;
+
 use crate::error::Result;
 use crate::progress::Progress;
-use crate::vocab::machine::huge_pages;
+use crate::vocab::machine::{huge_pages, prefetch};
 use crate::vocab::scan::{Floor, scan};
 use crate::vocab::segments::{Segments, Symbol};
 use apply::{Job, Neighbours, Sum, apply};
@@ -50,7 +52,7 @@ pub struct Pair {
     right: u32,
     count: u64,
     start: usize,
-    len: usize,
+    len: u32,
 }
 
 /// Which pair comes next.
@@ -80,9 +82,15 @@ pub struct Merger<S, Q> {
     queue: Q,
     /// One for each thread; the first also gathers what the others found.
     neighbours: Vec<Neighbours>,
+    /// What a merge takes from other pairs, and their numbers; kept for the memory.
+    lost: Vec<((u32, u32), u64)>,
+    losers: Vec<(u32, u64)>,
     floor: u64,
     packed: bool,
 }
+
+/// How many pairs ahead the table is asked for.
+const AHEAD: usize = 12;
 
 impl<S: Symbol, Q: Queue> Merger<S, Q> {
     /// `lengths` by id, that of 0 (no symbol) first.
@@ -97,6 +105,8 @@ impl<S: Symbol, Q: Queue> Merger<S, Q> {
             places: Vec::new(),
             queue,
             neighbours: vec![Neighbours::default()],
+            lost: Vec::new(),
+            losers: Vec::new(),
             floor: u64::MAX,
             packed: true,
         }
@@ -158,7 +168,7 @@ impl<S: Symbol, Q: Queue> Merger<S, Q> {
         self.numbers = Numbers::new(found.pairs.len());
         let mut start = 0;
         for (left, right, count, len) in found.pairs {
-            self.add(Pair { left, right, count, start, len });
+            self.add(Pair { left, right, count, start, len: len as u32 });
             start += len;
         }
     }
@@ -188,36 +198,58 @@ impl<S: Symbol, Q: Queue> Merger<S, Q> {
         self.packed = false;
 
         let job = Job { left: S::new(a), right: S::new(b), new: S::new(id), left_id: a, left_span, right_span };
-        let places = &self.places[pair.start..pair.start + pair.len];
+        let places = &self.places[pair.start..pair.start + pair.len as usize];
         apply(&job, &mut self.segments, places, limits.threads, &mut self.neighbours, id);
 
         let Neighbours { left, right, chained, applied } = &mut self.neighbours[0];
         self.queue.merged(pair, std::mem::take(applied));
-        let mut lose = |left: usize, right: usize, count: u64| {
-            if let Some(number) = self.numbers.get((left as u32, right as u32)) {
-                let pair = &mut self.pairs[number as usize];
-                pair.count = pair.count.saturating_sub(count);
-            }
-        };
-        lose(b, a, std::mem::take(chained));
-        for &symbol in left.touched.iter().filter(|&&symbol| symbol as usize != id) {
-            lose(symbol as usize, a, left.sums[symbol as usize].count);
+        let (chained, a, b, id) = (std::mem::take(chained), pair.left, pair.right, id as u32);
+        if chained > 0 {
+            self.lost.push(((b, a), chained));
         }
-        for &symbol in &right.touched {
-            lose(b, symbol as usize, right.sums[symbol as usize].count);
-        }
-        self.list(id, true, limits);
-        self.list(id, false, limits);
+        let lefts = left.touched.iter().filter(|&&symbol| symbol != id);
+        self.lost.extend(lefts.map(|&symbol| ((symbol, a), left.sums[symbol as usize].count)));
+        self.lost.extend(right.touched.iter().map(|&symbol| ((b, symbol), right.sums[symbol as usize].count)));
+        self.lose();
+        let id = id as usize;
+        // One side fits where the list of the merged pair lay: each of its places has one neighbour on a side at most.
+        let room = pair.start..pair.start + pair.len as usize;
+        let room = self.list(id, true, limits, room);
+        self.list(id, false, limits, room);
         self.queue.settle(&self.pairs, self.floor);
     }
 
-    /// Turns the sums of one side into pairs with their lists.
-    fn list(&mut self, id: usize, is_left: bool, limits: &Limits) {
+    /// Takes what a merge took from other pairs off their counts; table and pairs are asked for ahead of time.
+    fn lose(&mut self) {
+        for (i, &(pair, count)) in self.lost.iter().enumerate() {
+            if let Some(&(ahead, _)) = self.lost.get(i + AHEAD) {
+                self.numbers.prefetch(ahead);
+            }
+            if let Some(number) = self.numbers.get(pair) {
+                prefetch(&self.pairs, number as usize);
+                self.losers.push((number, count));
+            }
+        }
+        for (number, count) in self.losers.drain(..) {
+            let pair = &mut self.pairs[number as usize];
+            pair.count = pair.count.saturating_sub(count);
+        }
+        self.lost.clear();
+    }
+
+    /// Turns the sums of one side into pairs with their lists: within `room` in the places, if they fit, else behind all.
+    /// Returns what is left of the room.
+    fn list(&mut self, id: usize, is_left: bool, limits: &Limits, room: Range<usize>) -> Range<usize> {
         let mut sides = self.neighbours.iter_mut().map(|all| if is_left { &mut all.left } else { &mut all.right });
-        let Some(main) = sides.next() else { return };
+        let Some(main) = sides.next() else { return room };
         let first = self.pairs.len();
-        let mut start = self.places.len();
-        for &symbol in &main.touched {
+        let mut start = 0;
+        for (i, &symbol) in main.touched.iter().enumerate() {
+            if let Some(&ahead) = main.touched.get(i + AHEAD)
+                && main.sums[ahead as usize].count >= self.floor
+            {
+                self.numbers.prefetch(if is_left { (ahead, id as u32) } else { (id as u32, ahead) });
+            }
             let sum = &mut main.sums[symbol as usize];
             let length = self.lengths[symbol as usize].saturating_add(self.lengths[id]);
             if sum.count < self.floor || length >= limits.max_length {
@@ -227,22 +259,25 @@ impl<S: Symbol, Q: Queue> Merger<S, Q> {
             let (left, right) = if is_left { (symbol, id as u32) } else { (id as u32, symbol) };
             let len = sum.places as usize;
             let number = self.pairs.len() as u32;
-            let pair = Pair { left, right, count: sum.count, start, len };
+            let pair = Pair { left, right, count: sum.count, start, len: sum.places };
             self.queue.push(number, &pair);
             self.numbers.insert((left, right), number);
             self.pairs.push(pair);
             sum.next = start as u32 + 1;
             start += len;
         }
-        if self.pairs.len() > first {
-            self.places.resize(start, 0);
+        let (total, fits) = (start, start <= room.len());
+        let base = if fits { room.start } else { self.places.len() };
+        if !fits {
+            self.places.resize(base + total, 0);
         }
+        self.pairs[first..].iter_mut().for_each(|pair| pair.start += base);
         let mut place_all = |found: &mut Vec<(u32, u32)>| {
             if self.pairs.len() > first {
                 for &(symbol, place) in found.iter() {
                     let next = &mut main.sums[symbol as usize].next;
                     if *next > 0 {
-                        self.places[*next as usize - 1] = place;
+                        self.places[base + *next as usize - 1] = place;
                         *next += 1;
                     }
                 }
@@ -255,6 +290,7 @@ impl<S: Symbol, Q: Queue> Merger<S, Q> {
             main.sums[if is_left { pair.left } else { pair.right } as usize] = Sum::default();
         }
         main.touched.clear();
+        if fits { room.start + total..room.end } else { room }
     }
 
     /// Merges a pair into a symbol that exists; the pairs have to be scanned afterwards.

@@ -19,6 +19,7 @@ fn options(vocab_size: usize) -> Options {
         min_frequency: 0,
         max_token_length: None,
         threads: 2,
+        keep_words: true,
     }
 }
 
@@ -89,4 +90,28 @@ fn no_merge_spells_a_special_token() {
     let counter = count("<s><s><s> <s>", "none");
     let bpe = train(&counter.counts, &Alphabet::bytes(), &options(300), &Progress::new()).unwrap();
     assert_eq!(bpe.tokens.iter().filter(|token| *token == "<s>").count(), 1);
+}
+
+#[test]
+fn the_floor_goes_down_until_the_vocabulary_is_full() {
+    let text: String = (0..600).map(|i| format!("w{} x{} ", i * i % 97, i % 13)).collect();
+    let counter = count(&text, "gpt2");
+    let words = &counter.counts;
+    for (size, first) in [(260, 300), (300, 300), (330, 100), (700, 50)] {
+        let at = |floor| {
+            let options =
+                Options { objective: Objective::LikelihoodRatio, min_frequency: floor, threads: 1, ..options(size) };
+            train(words, &Alphabet::bytes(), &options, &Progress::new()).unwrap()
+        };
+        let mut floor = first;
+        while at(floor).tokens.len() < size && floor > 2 {
+            floor = (floor * 3 / 4).max(2);
+        }
+        for threads in [1, 2, 4] {
+            let options =
+                Options { objective: Objective::LikelihoodRatio, min_frequency: first, threads, ..options(size) };
+            let found = train_full(words, &Alphabet::bytes(), &options, &Progress::new()).unwrap();
+            assert_eq!(found, (at(floor), floor));
+        }
+    }
 }
