@@ -58,7 +58,7 @@ pub enum Task {
     Classify(Classify),
 }
 
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Partitions are held in memory, and their tokens are counted in 32 bits.
 const MOST_BYTES: u64 = 1 << 30;
@@ -107,6 +107,14 @@ impl Plan {
             1
         } else {
             2
+        }
+    }
+
+    /// How many rows come of a token, in round numbers.
+    pub fn dupes(&self) -> usize {
+        match &self.task {
+            Task::Pair(pair) => usize::try_from(pair.dupe_factor).unwrap_or(usize::MAX).max(1),
+            _ => 1,
         }
     }
 

@@ -113,7 +113,7 @@ impl MaskingRequest {
         let usual = (seq_len as f64 * self.probability).ceil() as usize;
         Ok(Masking {
             probability: self.probability,
-            max_predictions: self.max_predictions.unwrap_or(usual).max(1),
+            max_predictions: self.max_predictions.unwrap_or(usual).clamp(1, seq_len.max(1)),
             fixed: self.fixed,
             whole_word: self.whole_word,
             ngram: self.ngram.max(1),

@@ -65,7 +65,7 @@ pub struct Assembled {
     pub counts: Counts,
 }
 
-/// Fewer tokens than this are left over whole, so that small splits and small corpora don't become many small shards.
+/// Documents that give rows of fewer tokens than this are left over whole, so that small splits and small corpora don't become many small shards.
 pub const SMALL: usize = 1 << 20;
 
 /// Rows as they are stored, masks that are drawn once among them. `last`: leave nothing over.
@@ -77,7 +77,7 @@ pub fn assemble(plan: &Plan, docs: TokenDocs, last: bool) -> Result<Assembled> {
 
 /// Rows without their masks.
 pub fn arrange(plan: &Plan, docs: TokenDocs, place: Place) -> Result<Assembled> {
-    if docs.is_empty() || (docs.ids.len() < SMALL && !place.last) {
+    if docs.is_empty() || (docs.ids.len() < SMALL / plan.dupes() && !place.last) {
         return Ok(Assembled { rows: None, carry: docs, counts: Counts::default() });
     }
     match &plan.task {

@@ -11,7 +11,6 @@ mod copies;
 pub mod partition;
 mod publish;
 mod tails;
-mod turns;
 pub mod work;
 
 use std::fs;
@@ -24,7 +23,6 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use self::copies::Copies;
 use self::partition::About;
-use self::turns::Turns;
 use self::work::{Records, Work};
 use super::encoder::Encoder;
 use super::manifest::Manifest;
@@ -78,7 +76,6 @@ struct Builder<'a> {
     cutter: Mutex<Cutter>,
     shared: Mutex<Shared>,
     copies: Option<Copies>,
-    turns: Turns,
 }
 
 /// A poisoned lock means that a thread of ours has died: a defect to report, not to hide.
@@ -104,7 +101,6 @@ pub fn build(plan: &Plan, options: &Options, encoder: &dyn Encoder, progress: &P
         progress,
         work,
         copies,
-        turns: Turns::new(options.threads),
         cutter: Mutex::new(Cutter::new(options.sources.clone(), &plan.fields, plan.partition_bytes)),
         shared: Mutex::new(shared),
     };
@@ -148,7 +144,6 @@ impl Builder<'_> {
             };
             self.progress.add(block.read);
             if let Some(open) = self.arrive(&block, hash, tokens)? {
-                let _turn = self.turns.wait()?;
                 self.close(partition, open)?;
             }
             spare = block.bytes;

@@ -8,7 +8,7 @@ use crate::dataset::tokens::TokenDocs;
 use crate::error::Result;
 use crate::progress::Progress;
 
-/// Tokens gathered from what partitions leave over before they become a shard.
+/// Tokens of rows made of what partitions leave over, before they become a shard.
 const TAIL_TOKENS: usize = 1 << 23;
 
 /// Assembles in the order of the partitions.
@@ -27,10 +27,11 @@ pub fn tails(plan: &Plan, work: &Work, records: &Records, progress: &Progress) -
             tail += 1;
             Ok(assembled.carry)
         };
+        let most = TAIL_TOKENS / plan.dupes();
         let mut docs = TokenDocs::default();
         for rest in records.values().filter_map(|record| record.rest[split].as_ref()) {
             work.read_rest(&rest.file, &mut docs)?;
-            if docs.ids.len() >= TAIL_TOKENS {
+            if docs.ids.len() >= most {
                 docs = flush(docs, false)?;
             }
         }

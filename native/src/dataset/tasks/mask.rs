@@ -319,6 +319,12 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// For rows with up to `most` places each.
+    pub fn with_capacity(rows: usize, most: usize) -> Self {
+        let room = || Vec::with_capacity(rows * most);
+        Self { positions: room(), labels: room(), ends: Vec::with_capacity(rows) }
+    }
+
     /// Adds a row: the places chosen, in order, and what stood there.
     pub fn push(&mut self, places: impl Iterator<Item = usize>, labels: &[i32]) {
         for place in places {

@@ -20,7 +20,8 @@ pub fn mask(plan: &Plan, assembled: Assembled, place: Place) -> Result<Assembled
     let Some(rows) = assembled.rows.as_ref().filter(|_| masking.fixed) else { return Ok(assembled) };
     let shard = Shard::new(std::path::Path::new("rows"), rows)?;
     let masker = Masker::new(masking, &plan.vocabulary)?;
-    let (mut scratch, mut stored) = (Scratch::default(), Stored::default());
+    let (mut scratch, mut stored) =
+        (Scratch::default(), Stored::with_capacity(rows.num_rows(), masking.max_predictions.min(plan.seq_len)));
     let mut ids = Ids::with_capacity(plan.narrow(), rows.num_rows() * plan.seq_len);
     let (mut row, mut labels) = (vec![0; plan.seq_len], vec![0; plan.seq_len]);
     for number in 0..rows.num_rows() {
