@@ -31,7 +31,7 @@ use millrace_native::dataset::tasks::mlm::Mlm;
 use millrace_native::encode::Tokenizer;
 use millrace_native::error::{Kind, Result};
 use millrace_native::progress::Progress;
-use millrace_native::stage::dedup::Resolver;
+use millrace_native::stage::dedup::Copies;
 use millrace_native::stage::plan::{Count, FORMAT, SizedSource, StagePlan};
 use millrace_native::stage::run::{Stage, Step, run};
 use millrace_native::stage::stream::{About, Form, KEY, Reader};
@@ -283,15 +283,15 @@ fn copies(
     };
     let signatures: Vec<Vec<u8>> = portions.iter().enumerate().map(own).collect();
     let firsts = steps(text, 0, &[Step::Dedup], Some(sorted(text, &signatures, Form::Signatures))).unwrap();
-    let pairs = steps(text, 0, &[Step::Dedup], Some(sorted(text, std::slice::from_ref(&firsts), Form::Bands))).unwrap();
-    let mut resolver = Resolver::default();
-    for (stream, near) in [(firsts, false), (pairs, true)] {
+    let near = steps(text, 0, &[Step::Dedup], Some(sorted(text, std::slice::from_ref(&firsts), Form::Bands))).unwrap();
+    let mut copies = Copies::default();
+    for stream in [firsts, near] {
         let mut reader = Reader::any(stream.as_slice()).unwrap();
         while let Some(batch) = reader.next_batch().unwrap() {
-            resolver.add(&batch, near).unwrap();
+            copies.add(&batch).unwrap();
         }
     }
-    resolver.finish()
+    copies.finish()
 }
 
 fn sorted(text: &str, streams: &[Vec<u8>], form: Form) -> Vec<u8> {

@@ -61,14 +61,11 @@ async function findCopies(
 ): Promise<Record<string, string>> {
   const { dedup, nearDedup } = plan.dataset!.clean as { dedup: boolean; nearDedup: number | null };
   if (!dedup && nearDedup === null) return {};
-  const [copies, pairs] = [join(work, 'copies.arrows'), join(work, 'pairs.arrows')];
-  const { seconds } = await engine.run({ job: 'dedup', ...job, copies, pairs });
+  const copies = join(work, 'copies.arrows');
+  const { seconds } = await engine.run({ job: 'dedup', ...job, copies });
   options.onJob?.({ job: 'dedup', seconds });
   try {
-    return JSON.parse(await native().resolveCopies([copies], nearDedup === null ? [] : [pairs])) as Record<
-      string,
-      string
-    >;
+    return JSON.parse(await native().resolveCopies([copies])) as Record<string, string>;
   } catch (error) {
     throw fromNative(error);
   }

@@ -1,7 +1,7 @@
 //! Stages for Node: one run between the standard streams, and what comes before and after the runs of a cluster.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use napi::bindgen_prelude::AsyncTask;
 use napi_derive::napi;
@@ -13,7 +13,7 @@ use super::work::{Work, spawn};
 use crate::dataset::manifest::InputFile;
 use crate::dataset::request::Request;
 use crate::error::{Error, Result as OurResult};
-use crate::stage::dedup::Resolver;
+use crate::stage::dedup::Copies;
 use crate::stage::pipe::Standard;
 use crate::stage::plan::{FORMAT, SizedSource, StagePlan};
 use crate::stage::run::{Stage, run, steps};
@@ -121,22 +121,21 @@ pub fn merge_stages(
     })
 }
 
-/// Which documents are copies: by portion a bit a document, in hexadecimal, as JSON. `copies` and `pairs` are files with
-/// the streams that `dedup` gives for signatures and for bands.
+/// Which documents are copies: by portion a bit a document, in hexadecimal, as JSON. `files` hold streams that `dedup` made
+/// of signatures and of bands.
 #[napi(ts_return_type = "Promise<string>")]
-pub fn resolve_copies(copies: Vec<String>, pairs: Vec<String>) -> AsyncTask<Work<String>> {
+pub fn resolve_copies(files: Vec<String>) -> AsyncTask<Work<String>> {
     spawn(move || {
-        let mut resolver = Resolver::default();
-        let all = copies.into_iter().map(|file| (file, false)).chain(pairs.into_iter().map(|file| (file, true)));
-        for (file, near) in all.map(|(file, near)| (PathBuf::from(file), near)) {
-            let mut reader = Reader::any(File::open(&file).map_err(|error| Error::io(&file, error))?)?;
+        let mut copies = Copies::default();
+        for file in files.iter().map(Path::new) {
+            let mut reader = Reader::any(File::open(file).map_err(|error| Error::io(file, error))?)?;
             while let Some(batch) = reader.next_batch()? {
-                resolver.add(&batch, near)?;
+                copies.add(&batch)?;
             }
         }
         let hex = |bytes: Vec<u8>| crate::corpus::open::hex(&bytes);
         let bits: std::collections::BTreeMap<i32, String> =
-            resolver.finish().into_iter().map(|(portion, bytes)| (portion, hex(bytes))).collect();
+            copies.finish().into_iter().map(|(portion, bytes)| (portion, hex(bytes))).collect();
         json(&bits)
     })
 }

@@ -4,6 +4,8 @@
 //! `signature` looks at one document alone and so runs in any process; `resolve` sees all signatures in order.
 //! The first of equal documents stays, whatever the number of threads.
 
+use std::borrow::Cow;
+
 use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
@@ -68,22 +70,14 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 /// For each signature, in order: is it a copy of one before it? `near`: from which similarity on, or exact copies only.
 pub fn resolve<'a>(signatures: impl Iterator<Item = &'a Signature>, near: Option<f64>) -> Vec<bool> {
     let mut seen: FxHashMap<u128, ()> = FxHashMap::default();
-    let mut bands: FxHashMap<(usize, u64), Vec<u32>> = FxHashMap::default();
-    let mut kept: Vec<&'a Signature> = Vec::new();
+    let mut bands: FxHashMap<(usize, u64), Bucket<'a>> = FxHashMap::default();
     let mut copies = Vec::new();
     for signature in signatures {
         let mut copy = seen.insert(signature.exact, ()).is_some();
         if let Some(threshold) = near.filter(|_| !copy) {
-            let keys: Vec<(usize, u64)> = (0..BANDS).map(|band| (band, band_hash(signature, band))).collect();
-            copy = keys
-                .iter()
-                .filter_map(|key| bands.get(key))
-                .flatten()
-                .any(|&other| similarity(signature, kept[other as usize]) >= threshold);
-            if !copy {
-                let number = kept.len() as u32;
-                kept.push(signature);
-                keys.into_iter().for_each(|key| bands.entry(key).or_default().push(number));
+            for band in 0..BANDS {
+                let bucket = bands.entry((band, band_hash(&signature.minima, band))).or_default();
+                copy |= bucket.add(Cow::Borrowed(&signature.minima), threshold);
             }
         }
         copies.push(copy);
@@ -91,17 +85,35 @@ pub fn resolve<'a>(signatures: impl Iterator<Item = &'a Signature>, near: Option
     copies
 }
 
+/// Documents that a bucket compares others with: keeps the work on one that thousands share (a page's frame) linear.
+const KEPT: usize = 64;
+
+/// The minima of documents with one band in common, those that are like an earlier one of them left out.
+/// What a document is found to be depends on its own bands alone, so that buckets can lie on different machines.
+#[derive(Default)]
+pub struct Bucket<'a>(Vec<Cow<'a, [u32]>>);
+
+impl<'a> Bucket<'a> {
+    /// Is it similar to one that is here? It stays if not.
+    pub fn add(&mut self, minima: Cow<'a, [u32]>, threshold: f64) -> bool {
+        let copy = self.0.iter().any(|other| similarity(&minima, other) >= threshold);
+        if !copy && self.0.len() < KEPT {
+            self.0.push(minima);
+        }
+        copy
+    }
+}
+
 /// What two documents that are compared have in common.
-pub fn band_hash(signature: &Signature, band: usize) -> u64 {
+pub fn band_hash(minima: &[u32], band: usize) -> u64 {
     let rows = HASHES / BANDS;
-    let bytes: Vec<u8> =
-        signature.minima.iter().skip(band * rows).take(rows).flat_map(|value| value.to_le_bytes()).collect();
+    let bytes: Vec<u8> = minima.iter().skip(band * rows).take(rows).flat_map(|value| value.to_le_bytes()).collect();
     xxh3_64(&bytes)
 }
 
 /// The share of minima that agree: an unbiased estimate of the Jaccard similarity.
-pub fn similarity(a: &Signature, b: &Signature) -> f64 {
-    let equal = a.minima.iter().zip(&b.minima).filter(|(x, y)| x == y).count();
+pub fn similarity(a: &[u32], b: &[u32]) -> f64 {
+    let equal = a.iter().zip(b).filter(|(x, y)| x == y).count();
     equal as f64 / HASHES as f64
 }
 
@@ -120,7 +132,8 @@ mod tests {
         let b = signature(&text((0..904).chain(5000..5100)), true);
         let truth = 900.0 / 1100.0;
         let spread = (truth * (1.0 - truth) / HASHES as f64).sqrt();
-        assert!((similarity(&a, &b) - truth).abs() < 3.0 * spread, "{}", similarity(&a, &b));
+        let estimate = similarity(&a.minima, &b.minima);
+        assert!((estimate - truth).abs() < 3.0 * spread, "{estimate}");
     }
 
     #[test]

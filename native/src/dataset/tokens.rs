@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, UInt8Type, UInt32Type};
-use arrow_array::{Array, ArrayRef, Int32Array, ListArray, RecordBatch, UInt8Array, UInt32Array};
-use arrow_buffer::{OffsetBuffer, ScalarBuffer, ToByteSlice};
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, BinaryArray, Int32Array, ListArray, RecordBatch};
+use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer, ToByteSlice};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -86,17 +86,14 @@ impl TokenDocs {
     }
 
     pub fn schema() -> SchemaRef {
-        let list = |name: &str, kind: DataType| {
-            Field::new(name, DataType::List(Arc::new(Field::new("item", kind, false))), true)
-        };
         Arc::new(Schema::new(vec![
-            list("ids", DataType::UInt32),
-            list("marks", DataType::UInt8),
+            Field::new("ids", DataType::List(item()), true),
+            Field::new("marks", DataType::Binary, true),
             Field::new("label", DataType::Int32, true),
         ]))
     }
 
-    /// A row a document: `ids: list<uint32>`, `marks: list<uint8>` or null, `label: int32` or null.
+    /// A row a document: `ids: list<int32>`, `marks: binary` or null, `label: int32` or null (Spark has no unsigned numbers).
     pub fn to_batch(&self) -> Result<RecordBatch> {
         let mut offsets = Vec::with_capacity(self.len() + 1);
         offsets.push(0i32);
@@ -104,15 +101,12 @@ impl TokenDocs {
             offsets.push(i32::try_from(end).map_err(|_| Error::internal("more than 2^31 ids in one partition"))?);
         }
         let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-        let list = |kind: DataType, values: ArrayRef| {
-            ListArray::try_new(Arc::new(Field::new("item", kind, false)), offsets.clone(), values, None).map_err(arrow)
-        };
-        let ids = list(DataType::UInt32, Arc::new(UInt32Array::from(self.ids.clone())))?;
-        let item = Arc::new(Field::new("item", DataType::UInt8, false));
+        let ids: Int32Array = self.ids.iter().map(|&id| id as i32).collect::<Vec<_>>().into();
+        let ids = ListArray::try_new(item(), offsets.clone(), Arc::new(ids), None).map_err(arrow)?;
         let marks = if self.marks.is_empty() {
-            ListArray::new_null(item, self.len())
+            BinaryArray::new_null(self.len())
         } else {
-            list(DataType::UInt8, Arc::new(UInt8Array::from(self.marks.clone())))?
+            BinaryArray::try_new(offsets, Buffer::from_vec(self.marks.clone()), None).map_err(arrow)?
         };
         let label = if self.labels.is_empty() {
             Int32Array::new_null(self.len())
@@ -122,23 +116,23 @@ impl TokenDocs {
         RecordBatch::try_new(Self::schema(), vec![Arc::new(ids), Arc::new(marks), Arc::new(label)]).map_err(arrow)
     }
 
+    /// Engines name the items of lists in their own way, and take any column for one that may have nulls.
     pub fn append_batch(&mut self, batch: &RecordBatch) -> Result<()> {
-        if batch.schema().fields() != Self::schema().fields() {
-            return Err(Error::input("the stream holds no encoded documents (columns ids, marks, label)"));
-        }
+        let missing = || Error::input("the stream holds no encoded documents (ids: list<int32>, marks: binary, label: int32)");
+        let column = |name: &str| batch.column_by_name(name).ok_or_else(missing);
         let base = self.ids.len();
-        let ids = batch.column(0).as_list::<i32>();
+        let ids = column("ids")?.as_list_opt::<i32>().ok_or_else(missing)?;
+        let values = ids.values().as_primitive_opt::<Int32Type>().ok_or_else(missing)?.values();
         let offsets = ids.offsets();
         let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
-        self.ids.extend_from_slice(&ids.values().as_primitive::<UInt32Type>().values()[first..last]);
+        self.ids.extend(values[first..last].iter().map(|&id| id as u32));
         self.ends.extend(offsets[1..].iter().map(|&end| base + end as usize - first));
-        let marks = batch.column(1).as_list::<i32>();
+        let marks = column("marks")?.as_binary_opt::<i32>().ok_or_else(missing)?;
         if marks.null_count() == 0 && !marks.is_empty() {
             let offsets = marks.offsets();
-            let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
-            self.marks.extend_from_slice(&marks.values().as_primitive::<UInt8Type>().values()[first..last]);
+            self.marks.extend_from_slice(&marks.values()[offsets[0] as usize..offsets[offsets.len() - 1] as usize]);
         }
-        let labels = batch.column(2).as_primitive::<Int32Type>();
+        let labels = column("label")?.as_primitive_opt::<Int32Type>().ok_or_else(missing)?;
         if labels.null_count() == 0 {
             self.labels.extend_from_slice(labels.values());
         }
@@ -147,6 +141,10 @@ impl TokenDocs {
         }
         Ok(())
     }
+}
+
+fn item() -> Arc<Field> {
+    Arc::new(Field::new("item", DataType::Int32, false))
 }
 
 pub fn arrow(error: arrow_schema::ArrowError) -> Error {

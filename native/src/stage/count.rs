@@ -13,7 +13,7 @@ use arrow_schema::{DataType, Field};
 
 use super::plan::{Count, StagePlan};
 use super::read::Documents;
-use super::stream::{About, Form, Reader, Writer};
+use super::stream::{About, Cells, Form, Reader, Writer};
 use crate::corpus::cut::Block;
 use crate::corpus::records::{self, Fields};
 use crate::error::{Error, Result};
@@ -114,16 +114,11 @@ pub fn add_stream(input: impl Read, made: Option<&str>, counts: &mut WordCounts,
 
 fn add(batch: &RecordBatch, counts: &mut WordCounts) -> Result<()> {
     let missing = || Error::input("the stream has no columns word: binary and n: int64");
-    let words = batch.column_by_name("word").ok_or_else(missing)?;
+    let words = Cells::of(batch, "word")?;
     let n = batch.column_by_name("n").and_then(|column| column.as_primitive_opt::<Int64Type>()).ok_or_else(missing)?;
     for row in 0..batch.num_rows() {
-        let word = match words.data_type() {
-            DataType::Binary => words.as_binary::<i32>().value(row),
-            DataType::LargeBinary => words.as_binary::<i64>().value(row),
-            _ => return Err(missing()),
-        };
         let n = u64::try_from(n.value(row)).map_err(|_| Error::input("a word was counted less than no times"))?;
-        counts.add(word, n)?;
+        counts.add(words.at(row), n)?;
     }
     Ok(())
 }

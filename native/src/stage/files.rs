@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, RecordBatch, RecordBatchReader};
-use arrow_schema::{ArrowError, DataType, SchemaRef};
+use arrow_array::{RecordBatch, RecordBatchReader};
+use arrow_schema::{ArrowError, SchemaRef};
 
 use super::plan::SizedSource;
-use super::stream::{Form, Reader};
+use super::stream::{Cells, Form, Reader};
 use crate::corpus::cut::Files;
 use crate::corpus::open::{Fingerprint, Input};
 use crate::corpus::portion::{Portion, first_line};
@@ -124,7 +124,7 @@ impl State {
                 continue;
             }
             let Some(batch) = self.batch.as_ref().filter(|_| here) else { break };
-            let data = bytes(batch, self.row)?;
+            let data = Cells::of(batch, "data")?.at(self.row);
             let taken = (data.len() - self.at).min(out.len() - n);
             out[n..n + taken].copy_from_slice(&data[self.at..self.at + taken]);
             n += taken;
@@ -150,22 +150,6 @@ impl State {
         self.row += count;
         Ok(Some(rows))
     }
-}
-
-/// The cell of the column `data`.
-fn bytes(batch: &RecordBatch, row: usize) -> Result<&[u8]> {
-    let missing = || Error::config("the stream has no column data: binary");
-    let column = batch.column_by_name("data").ok_or_else(missing)?;
-    if column.is_null(row) {
-        return Ok(&[]);
-    }
-    Ok(match column.data_type() {
-        DataType::Binary => column.as_binary::<i32>().value(row),
-        DataType::LargeBinary => column.as_binary::<i64>().value(row),
-        DataType::Utf8 => column.as_string::<i32>().value(row).as_bytes(),
-        DataType::LargeUtf8 => column.as_string::<i64>().value(row).as_bytes(),
-        _ => return Err(missing()),
-    })
 }
 
 impl Files for Piped {

@@ -4,12 +4,10 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::GenericBinaryType;
-use arrow_array::{ArrayRef, GenericByteArray, LargeBinaryArray, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, LargeBinaryArray, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field};
 
-use super::stream::Writer;
+use super::stream::{Cells, Writer};
 use crate::arrow::read::Mapped;
 use crate::arrow::write::to_bytes;
 use crate::dataset::build::partition::Store;
@@ -58,13 +56,10 @@ pub struct Masking {
 
 impl Masking {
     pub fn add<W: Write>(&mut self, plan: &Plan, batch: &RecordBatch, sink: &mut Outputs<W>) -> Result<()> {
-        let missing = || Error::config("the stream holds no files (name: utf8, data: large_binary)");
-        let names =
-            batch.column_by_name("name").and_then(|column| column.as_string_opt::<i32>()).ok_or_else(missing)?;
-        let data: &GenericByteArray<GenericBinaryType<i64>> =
-            batch.column_by_name("data").and_then(|column| column.as_binary_opt::<i64>()).ok_or_else(missing)?;
+        let (names, data) = (Cells::of(batch, "name")?, Cells::of(batch, "data")?);
         for row in 0..batch.num_rows() {
-            let (name, bytes) = (names.value(row), data.value(row));
+            let (name, bytes) = (names.at(row), data.at(row));
+            let name = std::str::from_utf8(name).map_err(|_| Error::corrupt("the name of a file is no UTF-8"))?;
             if !name.ends_with(".json") {
                 self.waiting.push((name.to_owned(), bytes.to_vec()));
                 continue;

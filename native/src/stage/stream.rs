@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
-use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
@@ -43,10 +44,10 @@ pub enum Form {
     Tokens,
     /// `name: utf8`, `data: large_binary`: whole files.
     Outputs,
-    /// Marks of documents, sorted by key: of whole texts; of bands; pairs of near copies.
+    /// Marks of documents, sorted by key: of whole texts; of bands; copies that were found.
     Signatures,
     Bands,
-    Pairs,
+    Copies,
 }
 
 pub const KEY: &str = "millrace";
@@ -119,6 +120,36 @@ impl<R: Read> Reader<R> {
     }
 }
 
+/// A column of bytes or text, whichever of Arrow's types for them the engine prefers; a null is no bytes.
+pub struct Cells<'a> {
+    column: &'a ArrayRef,
+    at: fn(&ArrayRef, usize) -> &[u8],
+}
+
+impl<'a> Cells<'a> {
+    /// `Config` where the batch has no such column.
+    pub fn of(batch: &'a RecordBatch, name: &str) -> Result<Self> {
+        let missing = || Error::config(format!("the stream has no column {name}: binary"));
+        let column = batch.column_by_name(name).ok_or_else(missing)?;
+        let at: fn(&ArrayRef, usize) -> &[u8] = match column.data_type() {
+            DataType::Binary => |column, row| column.as_binary::<i32>().value(row),
+            DataType::LargeBinary => |column, row| column.as_binary::<i64>().value(row),
+            DataType::Utf8 => |column, row| column.as_string::<i32>().value(row).as_bytes(),
+            DataType::LargeUtf8 => |column, row| column.as_string::<i64>().value(row).as_bytes(),
+            _ => return Err(missing()),
+        };
+        Ok(Self { column, at })
+    }
+
+    pub fn is_null(&self, row: usize) -> bool {
+        self.column.is_null(row)
+    }
+
+    pub fn at(&self, row: usize) -> &'a [u8] {
+        if self.is_null(row) { &[] } else { (self.at)(self.column, row) }
+    }
+}
+
 pub struct Writer<W: Write> {
     inner: StreamWriter<BufWriter<W>>,
     schema: SchemaRef,
@@ -147,7 +178,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes columns of the schema's types as one batch.
-    pub fn write(&mut self, columns: Vec<arrow_array::ArrayRef>) -> Result<()> {
+    pub fn write(&mut self, columns: Vec<ArrayRef>) -> Result<()> {
         let batch = RecordBatch::try_new(self.schema.clone(), columns)
             .map_err(|error| Error::internal(format!("Arrow: {error}")))?;
         self.inner.write(&batch).map_err(output)?;

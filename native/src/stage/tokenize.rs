@@ -132,14 +132,10 @@ impl Collector {
     /// Returns the partitions that end within the batch.
     pub fn add(&mut self, batch: &RecordBatch) -> Result<Vec<(About, Tokenized)>> {
         let missing = || Error::config("the stream holds no encoded documents (part, split, ids, marks, label, note)");
-        if batch.num_columns() != fields().len() {
-            return Err(missing());
-        }
-        let parts = batch.column(0).as_primitive_opt::<Int64Type>().ok_or_else(missing)?;
-        let splits = batch.column(1).as_primitive_opt::<Int8Type>().ok_or_else(missing)?;
-        let notes = batch.column(5).as_string_opt::<i32>().ok_or_else(missing)?;
-        let schema = TokenDocs::schema();
-        let docs = RecordBatch::try_new(schema, batch.columns()[2..5].to_vec()).map_err(|_| missing())?;
+        let column = |name: &str| batch.column_by_name(name).ok_or_else(missing);
+        let parts = column("part")?.as_primitive_opt::<Int64Type>().ok_or_else(missing)?;
+        let splits = column("split")?.as_primitive_opt::<Int8Type>().ok_or_else(missing)?;
+        let notes = column("note")?.as_string_opt::<i32>().ok_or_else(missing)?;
         let mut ready = Vec::new();
         let mut row = 0;
         while row < batch.num_rows() {
@@ -165,7 +161,7 @@ impl Collector {
                 |&at: &usize| splits.value(at) == split && parts.value(at) == parts.value(row) && notes.is_null(at);
             let count = (row..batch.num_rows()).take_while(same).count();
             let place = usize::try_from(split).ok().filter(|&split| split < SPLITS.len()).ok_or_else(missing)?;
-            self.open.splits[place].append_batch(&docs.slice(row, count))?;
+            self.open.splits[place].append_batch(&batch.slice(row, count))?;
             row += count;
         }
         Ok(ready)

@@ -26,7 +26,7 @@ def do(engine, spec):
     if kind == "count":
         return engine.count(job, spec["out"])
     if kind == "dedup":
-        return engine.dedup(job, spec["copies"], spec["pairs"])
+        return engine.dedup(job, spec["copies"])
     if kind == "build":
         return engine.build(job, spec["out"], spec.get("copies", {}))
     return engine.scan(job)

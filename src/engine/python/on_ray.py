@@ -99,7 +99,7 @@ class Engine:
                 if data.is_valid:
                     shim.write(os.path.join(out, ".build", name.as_py()), data.as_buffer())
 
-    def dedup(self, job, copies_out, pairs_out):
+    def dedup(self, job, out):
         def compare(data, form):
             stage = job.stage("dedup", form, shim.MARKS)
 
@@ -111,14 +111,14 @@ class Engine:
             return parted.map_batches(work, batch_format="pyarrow", batch_size=None)
 
         firsts = compare(self._stages(job, "dedup", shim.MARKS), "signatures").materialize()
-        table = gathered(firsts)
-        Hopeless.check(table)
-        bands = pc.is_valid(table.column("key"))
-        write_stream(table.filter(pc.invert(bands)).drop_columns(["note"]), copies_out, job.about("bands"))
+        copies = gathered(firsts.map_batches(without_key, batch_format="pyarrow", batch_size=None))
+        Hopeless.check(copies)
         if job.near is not None:
-            pairs = gathered(compare(ray.data.from_arrow(table.filter(bands)), "bands"))
-            Hopeless.check(pairs)
-            write_stream(pairs.drop_columns(["note"]), pairs_out, job.about("pairs"))
+            bands = firsts.map_batches(with_key, batch_format="pyarrow", batch_size=None)
+            near = gathered(compare(bands, "bands"))
+            Hopeless.check(near)
+            copies = pa.concat_tables([copies, near])
+        write_stream(copies.drop_columns(["note"]), out, job.about("copies"))
 
     def scan(self, job):
         def nothing(table):
@@ -171,6 +171,14 @@ def lines(file, start, end):
 def add(tables):
     summed = pa.concat_tables(tables).group_by("word").aggregate([("n", "sum")])
     return pa.table({"word": summed.column("word"), "n": summed.column("n_sum")})
+
+
+def with_key(table):
+    return table.filter(pc.is_valid(table.column("key")))
+
+
+def without_key(table):
+    return table.filter(pc.is_null(table.column("key")))
 
 
 def gathered(data):

@@ -16,7 +16,7 @@ cloudpickle.register_pickle_by_value(shim)
 
 SCHEMAS = {
     "counts": "word binary, n bigint, note string",
-    "marks": "key binary, portion int, n bigint, other_portion int, other bigint, minima binary, note string",
+    "marks": "key binary, portion int, n bigint, minima binary, note string",
     "outputs": "name string, data binary, note string",
 }
 WHOLE = 1 << 50
@@ -185,7 +185,7 @@ class Engine:
                     shim.write(os.path.join(out, ".build", row.name), row.data)
             files.unpersist()
 
-    def dedup(self, job, copies_out, pairs_out):
+    def dedup(self, job, out):
         width = min(4 * self.cores, 2048)
         place = ["key", "portion", "n"]
 
@@ -194,13 +194,12 @@ class Engine:
             return self._map(frame, job.stage("dedup", form, shim.MARKS), "marks")
 
         firsts = compare(self._stages(job, "dedup", "marks"), "signatures").persist()
-        copies = firsts.where("key is null").toArrow()
-        Hopeless.check(copies)
-        write_stream(copies.drop_columns(["note"]), copies_out, job.about("bands"))
+        copies = firsts.where("key is null")
         if job.near is not None:
-            pairs = compare(firsts.where("key is not null"), "bands").toArrow()
-            Hopeless.check(pairs)
-            write_stream(pairs.drop_columns(["note"]), pairs_out, job.about("pairs"))
+            copies = copies.unionAll(compare(firsts.where("key is not null"), "bands"))
+        table = copies.toArrow()
+        Hopeless.check(table)
+        write_stream(table.drop_columns(["note"]), out, job.about("copies"))
         firsts.unpersist()
 
     def scan(self, job):

@@ -22,8 +22,6 @@ MARKS = pa.schema(
         ("key", pa.binary()),
         ("portion", pa.int32()),
         ("n", pa.int64()),
-        ("other_portion", pa.int32()),
-        ("other", pa.int64()),
         ("minima", pa.binary()),
         ("note", pa.string()),
     ]
