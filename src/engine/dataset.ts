@@ -16,7 +16,7 @@ export interface Timed {
   onJob?: ((job: { job: string; seconds: number }) => void) | undefined;
 }
 
-/** `inputs`: what is known of the files already (path, bytes, sha256); they are hashed otherwise. */
+/** Options as of `buildDataset`, but for Parquet. `inputs`: what is known of the files already (path, bytes, sha256); they are hashed otherwise. */
 export async function buildDatasetOn(
   engine: Engine,
   options: BuildDatasetOptions & Timed & { inputs?: InputFile[] | undefined },

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { type ErrorCode, MillraceError } from '../errors.ts';
 
+/** Which engine, and how its session and its workers start. */
 export interface EngineOptions {
   /** `spark://host:port`, `local[*]` (Spark), `ray` (a Ray of its own), `ray://host:port` or `ray:host:port`. */
   url: string;
@@ -21,7 +22,7 @@ export interface EngineOptions {
 }
 
 /** A job as driver.py takes it. */
-export type EngineJob = { job: 'list' | 'count' | 'dedup' | 'build' | 'scan' } & Record<string, unknown>;
+export type EngineJob = { job: 'list' | 'count' | 'dedup' | 'build' | 'measure' } & Record<string, unknown>;
 
 interface Answer {
   result?: unknown;
@@ -44,6 +45,7 @@ export function workerCommand(): string[] {
 
 export const pythonCommand = () => process.env.MILLRACE_PYTHON ?? 'python3';
 
+/** A session of Spark or Ray. Jobs are done one after the other; `close` ends it. */
 export class Engine {
   readonly #child: ChildProcess;
   readonly #answers: AsyncIterator<string>;

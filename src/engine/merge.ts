@@ -8,6 +8,7 @@ import type { Watch } from '../progress.ts';
 import type { StagePlan } from './plan.ts';
 import { readPlan } from './stage.ts';
 
+/** What the stages were run with, and where their files are. */
 export interface MergeOptions extends Watch {
   /** Path of the plan, or its text. */
   plan: string;

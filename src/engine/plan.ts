@@ -34,6 +34,7 @@ export interface Portion {
   bytes: { start: number; end: number } | null;
 }
 
+/** A plan, and the portions that its stages are run on, one by one. */
 export interface PlannedStages {
   text: string;
   /** SHA-256 of the text. */

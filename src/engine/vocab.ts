@@ -8,6 +8,7 @@ import type { Timed } from './dataset.ts';
 import type { Engine } from './engine.ts';
 import { planCountStages } from './plan.ts';
 
+/** Options as of `trainVocab`; `partitionBytes` (32 MiB) go to one task. */
 export async function trainVocabOn(
   engine: Engine,
   options: TrainVocabOptions & Timed & { partitionBytes?: number | undefined },

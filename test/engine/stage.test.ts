@@ -1,5 +1,4 @@
 /** The contract of `millrace stage`, over plain pipes: what any engine may count on. */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -20,7 +19,9 @@ import fc from 'fast-check';
 import { buildDataset } from '../../src/dataset/build.ts';
 import { planned } from '../../src/engine/plan.ts';
 import { trainVocab } from '../../src/tokenizer/train.ts';
-import { main, millrace } from '../cli/run.ts';
+import { millrace } from '../cli/run.ts';
+import { writeRecords } from './records.ts';
+import { runStage, startStage } from './stages.ts';
 
 const DOCUMENTS = 400;
 const PARTITION = 6000;
@@ -32,21 +33,10 @@ let countPlan = '';
 
 const sha256 = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex');
 
-function corpus(): string {
-  let state = 11;
-  const pick = (n: number) => {
-    state = (state * 48271) % 2147483647;
-    return state % n;
-  };
-  const words = ['whale', 'ship', 'Meer', 'château', '海', '鲸鱼', 'sea;', '42'];
-  const text = () => Array.from({ length: 1 + pick(30) }, () => words[pick(words.length)]).join(' ');
-  return Array.from({ length: DOCUMENTS }, () => `${JSON.stringify({ text: text() })}\n`).join('');
-}
-
 test.before(async () => {
   dir = await mkdtemp(join(tmpdir(), 'millrace-stage-'));
   file = join(dir, 'corpus.jsonl');
-  await writeFile(file, corpus());
+  await writeRecords(file, DOCUMENTS, 11);
   bytes = await readFile(file);
   await trainVocab({ files: [file], kind: 'bpe', vocabSize: 400, out: join(dir, 'vocab') });
   await buildDataset({ ...recipe(), out: join(dir, 'local') });
@@ -97,41 +87,6 @@ function part({ start, end }: { start: number; end: number }): Buffer[] {
   return rows;
 }
 
-interface Ended {
-  code: number | null;
-  output: Buffer;
-  said: string;
-}
-
-function start(steps: string, plan: string, partition: number): ChildProcessWithoutNullStreams {
-  return spawn(process.execPath, [
-    main,
-    'stage',
-    steps,
-    '--plan',
-    plan,
-    '--partition',
-    `${partition}`,
-    '--attempt',
-    '0',
-    '--json',
-  ]);
-}
-
-async function stage(steps: string, plan: string, partition: number, input: Buffer): Promise<Ended> {
-  const child = start(steps, plan, partition);
-  const output: Buffer[] = [];
-  let said = '';
-  child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
-  child.stderr.on('data', (chunk) => {
-    said += chunk;
-  });
-  child.stdin.on('error', () => {});
-  child.stdin.end(input);
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, output: Buffer.concat(output), said };
-}
-
 async function folder(path: string): Promise<Record<string, string>> {
   const names = (await readdir(path)).filter((name) => !name.startsWith('.')).sort();
   const entries = names.map(async (name) => [name, sha256(await readFile(join(path, name)))] as const);
@@ -159,7 +114,7 @@ test.serial(
           for (const number of order.filter((_, i) => i % 2 === half)) {
             let input = lines(part(portions[number]!.bytes!), hash, sizes);
             for (const steps of apart ? ['tokenize', 'pack', 'mask'] : ['tokenize,pack,mask']) {
-              const { code, output, said } = await stage(steps, datasetPlan, number, input);
+              const { code, output, said } = await runStage(steps, datasetPlan, number, input);
               t.is(code, 0, said);
               input = output;
             }
@@ -189,7 +144,7 @@ test.serial('words counted apart make the vocabulary of words counted together',
     .map((line) => Buffer.from(line));
   const files = await Promise.all(
     [all.slice(0, 150), all.slice(150)].map(async (rows, i) => {
-      const { code, output } = await stage('count', countPlan, 0, lines(rows, hash, [40]));
+      const { code, output } = await runStage('count', countPlan, 0, lines(rows, hash, [40]));
       t.is(code, 0);
       await writeFile(join(dir, `${i}.arrows`), output);
       return join(dir, `${i}.arrows`);
@@ -207,13 +162,13 @@ test.serial('0: a stream and nothing else; 64: no other try will do; 75: another
   const other = join(dir, 'other.json');
   await writeFile(other, (await readFile(datasetPlan, 'utf8')).replace('"seed":3', '"seed":4'));
   const [good, cut, wrong, broken, none, beyond, missing] = await Promise.all([
-    stage('tokenize,pack,mask', datasetPlan, 1, whole),
-    stage('tokenize,pack,mask', datasetPlan, 1, whole.subarray(0, whole.length - 9)),
-    stage('tokenize,pack,mask', other, 1, whole),
-    stage('tokenize', join(dir, 'corpus.jsonl'), 1, whole),
-    stage('tokenize', datasetPlan, 1, Buffer.alloc(0)),
-    stage('tokenize', datasetPlan, 10_000, whole),
-    stage('tokenize', join(dir, 'no-such-plan.json'), 1, whole),
+    runStage('tokenize,pack,mask', datasetPlan, 1, whole),
+    runStage('tokenize,pack,mask', datasetPlan, 1, whole.subarray(0, whole.length - 9)),
+    runStage('tokenize,pack,mask', other, 1, whole),
+    runStage('tokenize', join(dir, 'corpus.jsonl'), 1, whole),
+    runStage('tokenize', datasetPlan, 1, Buffer.alloc(0)),
+    runStage('tokenize', datasetPlan, 10_000, whole),
+    runStage('tokenize', join(dir, 'no-such-plan.json'), 1, whole),
   ]);
   t.is(good.code, 0);
   t.is(good.said, '');
@@ -235,7 +190,7 @@ test.serial('a stage ends at once when nobody reads its output, or when its inpu
   const { hash, portions } = planned(await readFile(datasetPlan, 'utf8'));
   const whole = lines(part(portions[0]!.bytes!), hash, [10]);
   for (const close of ['stdout', 'stdin'] as const) {
-    const child = start('tokenize,pack,mask', datasetPlan, 0);
+    const child = startStage('tokenize,pack,mask', datasetPlan, 0);
     child.stdin.on('error', () => {});
     child.stdin.write(whole.subarray(0, whole.length >> 1));
     await new Promise((resolve) => setTimeout(resolve, 700)); // it waits for more

@@ -118,7 +118,8 @@ impl TokenDocs {
 
     /// Engines name the items of lists in their own way, and take any column for one that may have nulls.
     pub fn append_batch(&mut self, batch: &RecordBatch) -> Result<()> {
-        let missing = || Error::input("the stream holds no encoded documents (ids: list<int32>, marks: binary, label: int32)");
+        let missing =
+            || Error::input("the stream holds no encoded documents (ids: list<int32>, marks: binary, label: int32)");
         let column = |name: &str| batch.column_by_name(name).ok_or_else(missing);
         let base = self.ids.len();
         let ids = column("ids")?.as_list_opt::<i32>().ok_or_else(missing)?;

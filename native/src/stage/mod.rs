@@ -4,6 +4,7 @@
 pub mod count;
 pub mod dedup;
 pub mod files;
+pub mod folder;
 pub mod pack;
 pub mod pipe;
 pub mod plan;

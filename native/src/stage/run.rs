@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
+use super::folder::Folder;
 use super::pack::{Masking, Outputs};
 use super::plan::StagePlan;
 use super::read::Documents;
@@ -10,7 +11,6 @@ use super::stream::{Form, Reader, Writer};
 use super::tokenize::Collector;
 use super::{count, dedup, pack, tokenize};
 use crate::dataset::build::partition::{About, Store, write};
-use crate::dataset::build::work::Work;
 use crate::dataset::tokenize::Tokenized;
 use crate::encode::Tokenizer;
 use crate::error::{Error, Kind, Result};
@@ -130,7 +130,7 @@ struct Target<'a, W: Write> {
     writer: Writer<W>,
     packs: bool,
     masks: bool,
-    into: Option<&'a Path>,
+    folder: Option<Folder<'a>>,
     progress: &'a Progress,
 }
 
@@ -138,24 +138,18 @@ impl<'a, W: Write> Target<'a, W> {
     fn new(plan: &'a StagePlan, hash: &str, stage: &Stage<'a>, output: W, progress: &'a Progress) -> Result<Self> {
         let [packs, masks] = [Step::Pack, Step::Mask].map(|step| stage.steps.contains(&step));
         let (fields, form) = if packs { (pack::fields(), Form::Outputs) } else { (tokenize::fields(), Form::Tokens) };
-        Ok(Self { plan, writer: Writer::new(output, fields, hash, form)?, packs, masks, into: stage.into, progress })
+        let folder = stage.into.map(|into| Folder::open(into, hash)).transpose()?;
+        Ok(Self { plan, writer: Writer::new(output, fields, hash, form)?, packs, masks, folder, progress })
     }
 
     fn partition(&mut self, about: About, documents: Tokenized) -> Result<()> {
         if !self.packs {
             return tokenize::write(&mut self.writer, about, documents);
         }
-        let (mut outputs, work, mut folder);
-        let store: &mut dyn Store = match self.into {
-            Some(into) => {
-                work = Work::at(into.to_owned());
-                folder = &work;
-                &mut folder
-            }
-            None => {
-                outputs = Outputs(&mut self.writer);
-                &mut outputs
-            }
+        let mut outputs = Outputs(&mut self.writer);
+        let store: &mut dyn Store = match &mut self.folder {
+            Some(folder) => folder,
+            None => &mut outputs,
         };
         write(self.plan.dataset()?, about, documents, store, self.masks, self.progress).map(|_| ())
     }

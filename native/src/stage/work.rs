@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use super::folder::{KEY, check, key};
 use super::plan::{StagePlan, portion_of};
 use crate::arrow::write::write_bytes;
 use crate::dataset::build::work::Work;
@@ -17,7 +18,7 @@ pub fn open(out: &Path, plan: &str) -> Result<Vec<u32>> {
     let work = out.join(".build");
     let io = |error| Error::io(&work, error);
     let (_, hash) = StagePlan::parse(plan)?;
-    let (path, key) = (work.join("key.txt"), format!("stages {hash}\n"));
+    let (path, key) = (work.join(KEY), key(&hash));
     if fs::read(&path).is_ok_and(|found| found == key.as_bytes()) {
         return Ok(finished(&work)?.into_iter().filter_map(|portion| u32::try_from(portion).ok()).collect());
     }
@@ -43,8 +44,9 @@ pub fn merge(
     max_rejects: u64,
     progress: &Progress,
 ) -> Result<Manifest> {
-    let (plan, _) = StagePlan::parse(plan)?;
+    let (plan, hash) = StagePlan::parse(plan)?;
     let dir = out.join(".build");
+    check(&dir, &hash)?;
     let there = finished(&dir)?;
     let missing: Vec<u64> = (0..plan.portions().len() as u64).filter(|portion| !there.contains(portion)).collect();
     if let Some(first) = missing.first() {

@@ -2,7 +2,6 @@
  * `millrace stage`: one stage on one partition, an Arrow stream in and an Arrow stream out, for the engines of a cluster.
  * Exit codes: 0 done, 64 pointless to try again (the plan, the data), 75 worth another try (a cut stream, a full disk).
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../../errors.ts';
 import { action, type Call, type Define, integer, type Outcome } from '../command.ts';
@@ -57,7 +56,6 @@ async function stage(call: Call, names: string, flags: Flags): Promise<undefined
       process.stderr.write(`${JSON.stringify({ type: 'progress', stage: name, done, total, unit: 'bytes' })}\n`);
     };
     const into = flags.into === undefined ? undefined : join(flags.into, '.build');
-    if (into !== undefined) await mkdir(into, { recursive: true });
     const { signal } = call.watch;
     await runStage({
       names,

@@ -29,7 +29,7 @@ def do(engine, spec):
         return engine.dedup(job, spec["copies"])
     if kind == "build":
         return engine.build(job, spec["out"], spec.get("copies", {}))
-    return engine.scan(job)
+    return engine.measure(job, spec["steps"])
 
 
 def failure(error):

@@ -67,18 +67,20 @@ class Engine:
             rows.append({"portion": number, "files": files})
         return rows
 
+    def _each(self, job, work):
+        """A block a portion, and what `work` makes of it."""
+        rows = self._work(job)
+        data = ray.data.from_items(rows, override_num_blocks=max(1, len(rows)))
+        return data.map_batches(work, batch_format="pyarrow", batch_size=1, zero_copy_batch=True)
+
     def _stages(self, job, steps, schema, **more):
         stage = job.stage(steps, "files", schema, **more)
 
         def work(table):
-            out = []
-            for row in table.to_pylist():
-                out += stage.run(read(row["portion"], row["files"]))
+            out = [batch for row in table.to_pylist() for batch in stage.run(read(row))]
             return pa.Table.from_batches(out, schema=schema)
 
-        rows = self._work(job)
-        data = ray.data.from_items(rows, override_num_blocks=max(1, len(rows)))
-        return data.map_batches(work, batch_format="pyarrow", batch_size=1, zero_copy_batch=True)
+        return self._each(job, work)
 
     def count(self, job, out):
         words = self._stages(job, "count", shim.COUNTS)
@@ -120,24 +122,32 @@ class Engine:
             copies = pa.concat_tables([copies, near])
         write_stream(copies.drop_columns(["note"]), out, job.about("copies"))
 
-    def scan(self, job):
-        def nothing(table):
-            rows = [batch for row in table.to_pylist() for batch in read(row["portion"], row["files"])]
-            return pa.table({"bytes": [sum(batch.nbytes for batch in rows)]})
+    def measure(self, job, steps):
+        """Drops what comes out, for measuring: of our steps; of `scan`, which looks at each batch; of `same`, which hands each
+        on."""
 
-        rows = self._work(job)
-        data = ray.data.from_items(rows, override_num_blocks=max(1, len(rows)))
-        return data.map_batches(nothing, batch_format="pyarrow", batch_size=1).sum("bytes") or 0
+        def look(table):
+            return pa.table({"bytes": [sum(batch.nbytes for row in table.to_pylist() for batch in read(row))]})
+
+        def same(table):
+            return pa.Table.from_batches([batch for row in table.to_pylist() for batch in read(row)])
+
+        if steps in ("scan", "same"):
+            data = self._each(job, look if steps == "scan" else same)
+        else:
+            data = self._stages(job, steps, shim.COUNTS if steps == "count" else shim.OUTPUTS)
+        for _ in data.iter_internal_ref_bundles():
+            pass
 
 
-def read(portion, files):
+def read(row):
     """The bytes of a portion's files, in pieces; of a part of a file of lines, the lines that start in it."""
-    for one in files:
+    for one in row["files"]:
         source, path, start, end = one["source"], one["path"], one["start"], one["end"]
         system, name = FileSystem.from_uri(path) if "://" in path else (pa.fs.LocalFileSystem(), path.removeprefix("file:"))
         with system.open_input_file(name) as file:
             for piece in whole(file) if end < 0 else lines(file, start, end):
-                columns = [pa.array([portion], pa.int32()), pa.array([source], pa.int32()), pa.array([piece], pa.binary())]
+                columns = [pa.array([row["portion"]], pa.int32()), pa.array([source], pa.int32()), pa.array([piece], pa.binary())]
                 yield pa.RecordBatch.from_arrays(columns, names=["portion", "source", "data"])
 
 
