@@ -46,15 +46,20 @@ stages:
 `;
 }
 
+const proc = (pid: number, file: string) => {
+  const path = `/proc/${pid}/${file}`;
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+};
+
 /** Ids of the processes that a process descends from, the nearest first. */
 function ancestors(pid: number): number[] {
-  const parent = (child: number) => Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${child}/stat`, 'utf8'))?.[1] ?? 0);
+  const parent = (child: number) => Number(/\) \S (\d+)/.exec(proc(child, 'stat'))?.[1] ?? 0);
   const found: number[] = [];
   for (let at = parent(pid); at > 1; at = parent(at)) found.push(at);
   return found;
 }
 
-const commandOf = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+const commandOf = (pid: number) => proc(pid, 'cmdline').replaceAll('\0', ' ');
 
 /** Waits for a stage that is held, then kills the process above it whose command line is like this. */
 async function killAbove(file: string, pattern: RegExp, done: () => boolean): Promise<number | undefined> {

@@ -23,6 +23,7 @@ const { values } = parseArgs({
   options: {
     file: { type: 'string' },
     only: { type: 'string', default: 'spark,ray' },
+    stages: { type: 'string', default: 'count,causal,mlm' },
     rounds: { type: 'string', default: '3' },
     'partition-bytes': { type: 'string', default: '25000000' },
     out: { type: 'string' },
@@ -102,11 +103,12 @@ async function stagesOf(): Promise<Stage[]> {
       await countWords({ counts: [`${out}.arrows`], ...how, out: `${out}.merged` });
     },
   };
-  return [
+  const all = [
     count,
     await dataset('causal', { seqLen: 1024 }),
     await dataset('mlm', { seqLen: 128, task: { kind: 'mlm', masking: 'static', wholeWord: true } }),
   ];
+  return all.filter(({ name }) => values.stages.split(',').includes(name));
 }
 
 /** One engine: the session's start, then each stage. */

@@ -12,7 +12,10 @@ function first() {
   }
 }
 if (args[1] === 'tokenize,pack,mask' && first()) {
-  process.stdin.resume().on('end', () => process.exit(75));
+  // Whoever started it is its parent no more: killed, as was to be.
+  const parent = process.ppid;
+  setInterval(() => process.ppid === parent || process.exit(75), 100);
+  process.stdin.resume();
 } else {
   process.argv.splice(1, 3, main);
   await import(main);

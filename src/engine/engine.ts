@@ -52,6 +52,8 @@ export class Engine {
   readonly #worker: string[];
   readonly #said: string[] = [];
   readonly #signal: AbortSignal | undefined;
+  /** Rejects where the driver can't be started. */
+  readonly #failed: Promise<never>;
   /** Seconds that the engine's session took to start. */
   startSeconds = 0;
   version = '';
@@ -64,6 +66,8 @@ export class Engine {
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
       env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
     });
+    this.#failed = new Promise<never>((_, reject) => this.#child.once('error', reject));
+    this.#failed.catch(() => {});
     this.#child.stdin!.on('error', () => {}); // its end is noticed by the answer that doesn't come
     for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
       createInterface({ input: stream }).on('line', (line) => {
@@ -108,8 +112,7 @@ export class Engine {
     if (this.#signal?.aborted) throw cancelled();
     const kill = () => this.#child.kill('SIGTERM');
     this.#signal?.addEventListener('abort', kill, { once: true });
-    const failed = new Promise<never>((_, reject) => this.#child.once('error', reject));
-    failed.catch(() => {});
+    const failed = this.#failed;
     try {
       this.#child.stdin!.write(`${JSON.stringify(question)}\n`);
       const { value, done } = await Promise.race([this.#answers.next(), failed]);
