@@ -55,7 +55,15 @@ export async function startSpark(python: string, workers: number, folder: string
     children.push(child);
     await ready(child, name, pattern);
   };
+  // Their groups are their own, so that nobody else's signal reaches them.
+  const killed = () => {
+    for (const { pid, exitCode } of children) if (exitCode === null) process.kill(-pid!, 'SIGKILL');
+    process.exit(1);
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.once(signal, killed);
   const stop = async () => {
+    for (const signal of signals) process.off(signal, killed);
     for (const child of children.toReversed()) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       const ended = once(child, 'exit');
