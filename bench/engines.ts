@@ -41,7 +41,7 @@ stages:
   vocab:
     vocab_size: 8000
     special_tokens: ['<|endoftext|>', '[PAD]', '[CLS]', '[SEP]', '[MASK]']
-  causal: { uses: dataset, seq_len: 512, ${how}, clean: { dedup: true, near_dedup: 0.9 } }
+  causal: { uses: dataset, seq_len: 512, ${how}, clean: { dedup: true${values.files ? '' : ', near_dedup: 0.9'} } }
   mlm: { uses: dataset, task: mlm, seq_len: 128, masking: static, whole_word: true, ${how} }
 `;
 }
