@@ -224,8 +224,13 @@ class Run {
   }
 
   private async announce(micros: TrainBatch[]): Promise<void> {
-    const { programs, recipe, peakFlops } = this.options;
+    const { programs, recipe, data, peakFlops } = this.options;
     const loaded = await Promise.all(micros.map(({ shape }) => this.training.get(shape)));
+    // Building a graph holds the event loop: validation's is built here, not in the midst of training.
+    for await (const { shape } of data.validation?.() ?? []) {
+      await this.evaluation.get(shape);
+      break;
+    }
     const flops = flopsOf(loaded.map(({ program }) => program));
     this.emit({
       type: 'start',
