@@ -137,7 +137,7 @@ export class Safetensors {
     return toFloats(this.info(name).dtype, await this.bytes(name), `${this.path}: ${name}`);
   }
 
-  /** Float32 values in pieces of up to a million elements: `use(values, start)`. */
+  /** Float32 values in pieces: `use(values, start)`. */
   async eachFloats(name: string, use: (values: Float32Array, start: number) => void): Promise<void> {
     const { dtype, shape } = this.info(name);
     const total = elements(shape);
@@ -153,8 +153,8 @@ export class Safetensors {
   }
 }
 
-/** Elements read or written at once: 4 MB of float32, a few milliseconds of hashing. */
-export const PIECE = 1 << 20;
+/** Elements read or written at once: 1 MB of float32, a millisecond or two of hashing that holds the event loop. */
+export const PIECE = 1 << 18;
 
 async function readHeader(file: FileHandle, size: number, path: string) {
   const corrupt = (what: string) =>
