@@ -9,6 +9,7 @@ import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
 from safetensors.torch import save_file
 from transformers import (BertConfig, BertForMaskedLM, BertForPreTraining, BertForSequenceClassification, GPT2Config, GPT2LMHeadModel,
                           LlamaConfig, LlamaForCausalLM, MarianConfig, MarianMTModel)
+from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 OUT, PART = sys.argv[1], (sys.argv[2] if len(sys.argv) > 2 else '')
 LRS = [2e-3 * (i + 1) / 3 for i in range(2)] + [2e-4 + 0.5 * (1 + math.cos(math.pi * (i - 2) / 3)) * 1.8e-3 for i in range(2, 5)]
@@ -110,6 +111,10 @@ def llama(name, batch=2, time=11, mask=None, ignore=0, pads=False, silent=None, 
     scaling = kw.pop('scaling', None)
     if theta or scaling: base['rope_parameters'] = {'rope_theta': theta or 10000.0, 'rope_type': 'default', **(scaling or {})}
     m = hf(LlamaForCausalLM, LlamaConfig(**{**base, **kw}))
+    if kw.get('rms_norm_bias'):
+        for norm in [n for n in m.modules() if isinstance(n, LlamaRMSNorm)]:
+            norm.bias = nn.Parameter(torch.zeros_like(norm.weight))
+            norm.forward = lambda x, norm=norm: LlamaRMSNorm.forward(norm, x) + norm.bias
     x = ids(batch, time, high=base['vocab_size'])
     if pads: x[:, ::3] = kw['pad_token_id']
     y = x.clone(); y[:, :ignore] = -100
@@ -137,7 +142,7 @@ llama('llama_short', batch=1, time=2, num_hidden_layers=1, hidden_size=2, interm
 llama('llama_eps', rms_norm_eps=0.05, hidden_act='relu', silent=0, num_hidden_layers=4)
 llama('llama_long', batch=1, time=300, max_position_embeddings=512, num_hidden_layers=1, head_dim=32)
 llama('llama_deep', batch=3, time=19, vocab_size=511, hidden_size=48, intermediate_size=96, num_hidden_layers=6, num_attention_heads=12, num_key_value_heads=4)
-llama('llama_emptyrow', batch=3, time=9, mask=lengths_mask([9, 0, 4], 9), pad_token_id=0)
+llama('llama_normbias', rms_norm_bias=True)
 
 
 def gpt2(name, batch=3, time=10, mask=None, **kw):

@@ -52,6 +52,7 @@ function configs(size: Sizes): Record<string, [ModelConfig, TrainingOptions]> {
         num_attention_heads: heads,
         num_key_value_heads: heads / 2,
         max_position_embeddings: 16,
+        rms_norm_bias: true,
         attention_dropout: p,
       },
       { ...shape, segmentIds: true, positionIds: true },
