@@ -3,7 +3,7 @@
  * WebGPU on Linux without a driver of its own runs on SwiftShader, the software Vulkan that Debian's `chromium` brings.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -57,7 +57,11 @@ if (device === 'cuda') {
   ) {
     lacking('no Vulkan driver here, so nothing was tested on WebGPU (Debian: apt-get install chromium)');
   }
-  env.XDG_RUNTIME_DIR ??= mkdtempSync(join(tmpdir(), 'millrace-webgpu-'));
+  if (!env.XDG_RUNTIME_DIR) {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-webgpu-'));
+    env.XDG_RUNTIME_DIR = folder;
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  }
 } else lacking('usage: node .ci/device.mjs webgpu|cuda');
 
 const config = ['--config', '.ci/ava.device.config.mjs', `test/device/${device}.device.ts`];

@@ -1,6 +1,6 @@
 /** What the trainer's tests share: a tiny LLaMA, batches of a sequence it can learn, and temporary folders. */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,18 @@ import { loopSchema } from '../../src/train/recipe.ts';
 import type { BatchSource, ProgramSource, TrainBatch } from '../../src/train/source.ts';
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-export const temporary = (): Promise<string> => mkdtemp(join(tmpdir(), 'millrace-train-'));
+
+const folders: string[] = [];
+process.once('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A folder that goes when the tests of this process have ended. */
+export async function temporary(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-train-'));
+  folders.push(folder);
+  return folder;
+}
 
 export const VOCAB = 48;
 export const LENGTH = 16;
