@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { buildDataset } from '../../src/dataset/build.ts';
@@ -9,11 +8,12 @@ import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { trainVocab } from '../../src/tokenizer/train.ts';
 import { datasetSource } from '../../src/train/data.ts';
 import { evaluateModel } from '../../src/train/evaluate_run.ts';
+import { temporary } from './support.ts';
 
 const text = 'The naïve reader counts 鲸 as three bytes; "whale" is five.\n\n'.repeat(40);
 
 async function made() {
-  const dir = mkdtempSync(join(tmpdir(), 'millrace-train-'));
+  const dir = await temporary();
   const [file, vocab, dataset] = ['text.txt', 'vocab', 'dataset'].map((name) => join(dir, name)) as [
     string,
     string,
@@ -63,7 +63,7 @@ test('bits a byte are the bits of the counted tokens over the bytes of exactly t
 });
 
 test('a WordPiece has no bits a byte', async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'millrace-train-'));
+  const dir = await temporary();
   writeFileSync(join(dir, 'tokenizer.json'), JSON.stringify({ model: { type: 'WordPiece', vocab: { a: 0 } } }));
   t.is(await tokenBytes(dir), undefined);
 });

@@ -1,12 +1,9 @@
-import { mkdtemp, readFile, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { Safetensors, tensor, writeSafetensors } from '../../src/train/safetensors.ts';
-import { sha256 } from './support.ts';
-
-const scratch = () => mkdtemp(join(tmpdir(), 'millrace-safetensors-'));
+import { temporary as scratch, sha256 } from './support.ts';
 
 test('what is written is read back, and the hash is the file’s', async (t) => {
   const path = join(await scratch(), 'a.safetensors');
