@@ -2,6 +2,7 @@
 export default {
   files: ['test/device/*.device.ts'],
   extensions: { ts: 'module' },
+  require: ['./.ci/temporary.mjs'],
   nodeArguments: ['--import=tsx'],
   workerThreads: false,
   serial: true,
