@@ -1,8 +1,6 @@
 //! The stages of a cluster against the local build: however the text is cut into portions, batches and rows, and whichever
 //! process takes which, the merged result is the local one, byte for byte.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Read, Write};

@@ -1,7 +1,6 @@
 //! Building a dataset end to end with a tokenizer whose ids are bytes, so that the text can be read back from the rows.
 
 // clippy.toml lets test functions panic; this lets their helpers too.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,7 +1,6 @@
 //! Every task against an example written by hand from its paper's rule, and against its statistics.
 
 // clippy.toml lets test functions panic; this lets their helpers too.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,7 +1,6 @@
 //! Input files that are cut short, or in which bits are flipped: an error that names the file, or records; never a panic.
 
 // clippy.toml lets test functions panic; this lets their helpers too.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
 use std::io::Write;
