@@ -88,7 +88,7 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneResult
       programs: {
         parameters,
         training: (shape) => model.trainingProgram({ ...sizes(shape), ...shared, ...graph, labelSmoothing }),
-        evaluation: (shape) => model.evaluationProgram({ ...sizes(shape), ...shared }),
+        evaluation: (shape) => model.evaluationProgram({ ...sizes(shape), ...shared, native: graph.native }),
       },
       data: task.data,
       recipe,

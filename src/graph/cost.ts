@@ -1,13 +1,14 @@
 /** What a graph costs: a graph goes in, floating-point operations and bytes of memory come out. */
 import { reachable } from './onnx.ts';
 import { product } from './shapes.ts';
-import type { DType, Graph, Value } from './value.ts';
+import type { Attributes, DType, Graph, Value } from './value.ts';
 
 /** 2 m n k summed over the matrix products that `wanted` needs; undefined where a size is not known before the run. */
 export function matmulFlops(graph: Graph, wanted: Value[]): number | undefined {
   let total = 0;
   for (const { op, inputs, outputs, attributes } of reachable(graph, wanted)) {
-    if (op !== 'MatMul') continue;
+    if (ATTENTION.has(op)) total += ATTENTION.get(op)! * attentionFlops(inputs as Value[], attributes);
+    if (!PRODUCT.test(op)) continue;
     const elements = product(outputs[0]!.shape);
     const inner = inputs[0]!.shape.at(attributes.transA ? -2 : -1)!;
     if (typeof elements !== 'number' || typeof inner !== 'number') return undefined;
@@ -16,11 +17,23 @@ export function matmulFlops(graph: Graph, wanted: Value[]): number | undefined {
   return total;
 }
 
+const PRODUCT = /^(millrace\.)?(MatMul|Linear)(Add)?$/;
+/** Products of the size of the scores that these make; the weights made again are not counted. */
+const ATTENTION = new Map([
+  ['millrace.Attention', 2],
+  ['millrace.AttentionGrad', 4],
+]);
+
+function attentionFlops([q, k]: Value[], { heads }: Attributes): number {
+  const [batch, queries, width] = q!.shape as number[];
+  return heads ? 2 * batch! * queries! * width! * k!.size(1) : 0;
+}
+
 const ITEM: Partial<Record<DType, number>> = { float64: 8, int64: 8, float16: 2, bfloat16: 2, bool: 1 };
 /** The runtime writes their output over an input that nobody reads any more. */
 const IN_PLACE = new Set(['Add', 'Sub', 'Mul', 'Div', 'Neg', 'Exp', 'Sqrt', 'Sigmoid', 'Tanh', 'Erf', 'Softmax']);
 /** So do these of our own. */
-const OWN_IN_PLACE = /^millrace\.(MaskedSoftmax|CrossEntropy|AddRows|\w+Grad)$/;
+const OWN_IN_PLACE = /^millrace\.(MaskedSoftmax|CrossEntropy|AddRows|MatMulAdd|LinearAdd|(?!Attention)\w+Grad)$/;
 /** Their output is the input's memory under another shape. */
 const VIEWS = new Set(['Reshape', 'Unsqueeze', 'Squeeze', 'Identity']);
 

@@ -4,7 +4,7 @@
  */
 import { add, mul, reshape } from './ops.ts';
 import type { Rule } from './rules/rule.ts';
-import { product } from './shapes.ts';
+import { product, sameShape } from './shapes.ts';
 import type { Attributes, Shape, Value } from './value.ts';
 
 const make = (op: string, inputs: Value[], shapes: Shape[], attributes: Attributes = {}): Value[] =>
@@ -46,6 +46,45 @@ export function rmsNorm(x: Value, gain: Value, bias: Value | undefined, epsilon:
 export const layerNormGrad = (dy: Value, x: Value, gain: Value, mean: Value, scale: Value) =>
   make('LayerNormGrad', [dy, x, gain, mean, scale], [x.shape, gain.shape, gain.shape]);
 
+/** How rows are cut into heads, and what acts on their weights. */
+export interface HeadSettings {
+  heads: number;
+  kvHeads: number;
+  scale: number;
+  mask?: Value | undefined;
+  /** Of as many elements as there are weights. */
+  dropout?: Value | undefined;
+}
+
+/** Whether `attention` takes these: fixed sizes, values as wide as keys, and a mask of its form that nothing trains. */
+export function fitsAttention(q: Value, k: Value, v: Value, { mask }: Pick<HeadSettings, 'mask'>): boolean {
+  const fixed = [q, k, v].every(({ rank, shape }) => rank === 3 && shape.every((dim) => typeof dim === 'number'));
+  if (!fixed || !sameShape(k.shape, v.shape)) return false;
+  if (!mask) return true;
+  const [b, h, m, n] = mask.shape;
+  const shape = (b === 1 || b === q.shape[0]) && h === 1 && (m === 1 || m === q.shape[1]) && n === k.shape[1];
+  return mask.rank === 4 && shape && !learnt(mask);
+}
+
+/** Whether a gradient could flow to a float input. */
+function learnt(value: Value): boolean {
+  const { node, graph } = value;
+  if (value.dtype !== 'float32') return false;
+  return node ? node.inputs.some((input) => input && learnt(input)) : !graph.constants.has(value);
+}
+
+/**
+ * softmax(scale q k^T + mask) v, head by head: q [batch, queries, heads * size], k and v [batch, keys, kvHeads * size], mask
+ * [1 or batch, 1, 1 or queries, keys]. The weights never are a tensor; the backward pass makes them again.
+ */
+export function attention(q: Value, k: Value, v: Value, { heads, kvHeads, scale, mask, dropout }: HeadSettings): Value {
+  const none = q.graph.constant(0);
+  const [batch, queries] = [q.shape[0]!, q.shape[1]!];
+  const attributes = { heads: { int: heads }, kv_heads: { int: kvHeads }, scale: { float: scale } };
+  const inputs = [q, k, v, mask ?? none, dropout ?? none];
+  return make('Attention', inputs, [q.shape, [batch, heads, queries, 2]], attributes)[0]!;
+}
+
 /** The sum over the rows; labels int32 [rows, 1], weights [rows, 1]. */
 export const crossEntropy = (logits: Value, labels: Value, weights: Value, smoothing: number) =>
   make('CrossEntropy', [logits, labels, weights], [[], logits.shape], { smoothing: { float: smoothing } })[0]!;
@@ -72,6 +111,10 @@ export const native: Record<string, Rule> = {
   'millrace.SwiGlu': ({ inputs: [gate, up] }, [dy]) => make('SwiGluGrad', [gate!, up!, dy!], [gate!.shape, up!.shape]),
   'millrace.RmsNorm': ({ inputs: [x, gain], outputs: [, scale] }, [dy]) =>
     make('RmsNormGrad', [dy!, x!, gain!, scale!], [x!.shape, gain!.shape]),
+  'millrace.Attention': ({ inputs, outputs: [, sums], attributes }, [dy]) => {
+    const [q, k, v] = inputs as [Value, Value, Value];
+    return make('AttentionGrad', [...(inputs as Value[]), sums!, dy!], [q.shape, k.shape, v.shape], attributes);
+  },
   // The forward pass has computed it already. The loss is a target as a rule, its own gradient the constant 1.
   'millrace.CrossEntropy': ({ outputs: [loss, gradient] }, [dy]) => [
     dy === loss!.graph.constant(1) ? gradient : mul(gradient!, dy!),

@@ -59,6 +59,8 @@ export class Value {
 export class Graph {
   /** May hold ops of the native crate's own (native.ts). */
   readonly native: boolean;
+  /** The operands of its matrix products will be rounded: the products, attention's too, must be nodes of their own. */
+  readonly rounded: boolean;
   readonly nodes: Node[] = [];
   readonly inputs: Value[] = [];
   /** Little-endian bytes of each constant. */
@@ -68,8 +70,9 @@ export class Graph {
   private currentCall: Call | undefined;
   private currentSegment: string | undefined;
 
-  constructor({ native = false }: { native?: boolean | undefined } = {}) {
+  constructor({ native = false, rounded = false }: { native?: boolean | undefined; rounded?: boolean } = {}) {
     this.native = native;
+    this.rounded = rounded;
   }
 
   /** A tensor fed at each run. Its name is the ONNX name and must be unique. */

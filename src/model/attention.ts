@@ -4,6 +4,8 @@ import {
   concat,
   type Dim,
   equal,
+  fitsAttention,
+  fusedAttention,
   type Graph,
   reshape,
   type Shape,
@@ -42,10 +44,20 @@ export interface Attended {
 export function attend(q: Value, k: Value, v: Value, { through, ...options }: HeadsOptions): Attended {
   if (through) return through(q, k, v, options);
   const { heads, kvHeads = heads, mask, dropout } = options;
-  const size = q.size(-1) / heads;
+  const scale = options.scale ?? 1 / Math.sqrt(q.size(-1) / heads);
+  const fused = q.graph.native && !q.graph.rounded && fitsAttention(q, k, v, { mask });
+  if (!fused) return attendInSteps(q, k, v, { ...options, scale });
+  const shape = [q.shape[0]!, kvHeads, (heads / kvHeads) * q.size(1), k.shape[1]!];
+  const out = fusedAttention(q, k, v, { heads, kvHeads, scale, mask, dropout: dropout?.(shape) });
+  // Nodes for the weights are written only where somebody asks for them.
+  return { out, weights: attendInSteps(q, k, v, { heads, kvHeads, scale, mask }).weights };
+}
+
+/** The same as products and softmax: for runtimes other than ours. */
+function attendInSteps(q: Value, k: Value, v: Value, options: HeadsOptions & { scale: number }): Attended {
+  const { heads, kvHeads = heads, mask, dropout, scale } = options;
   const group = heads / kvHeads;
   const [batch, queries] = [q.shape[0]!, q.shape[1]!];
-  const scale = options.scale ?? 1 / Math.sqrt(size);
   const [kh, vh] = [split(k, kvHeads), split(v, kvHeads)];
   const grouped = splitGrouped(q, kvHeads, group);
   const shape = [...grouped.shape.slice(0, -1), kh.shape.at(-2)!];

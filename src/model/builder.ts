@@ -21,6 +21,7 @@ import {
   mul,
   type Node,
   type OnnxOptions,
+  ownProducts,
   product,
   reshape,
   type Shape,
@@ -80,7 +81,7 @@ export class ProgramBuilder {
   private readonly options: GraphOptions;
 
   constructor({ training = false, lora, trainable = lora ? isAdapter : () => true, ...options }: BuilderOptions = {}) {
-    this.graph = new Graph({ native: options.native });
+    this.graph = new Graph({ native: options.native, rounded: (options.precision ?? 'float32') !== 'float32' });
     this.training = training;
     this.lora = lora;
     this.trainable = trainable;
@@ -257,6 +258,7 @@ export class ProgramBuilder {
     if (recompute) apply((from, wanted) => checkpoint(from, wanted, forward));
     if (precision !== 'float32')
       apply((from, wanted) => mixedPrecision(from, wanted, { emulate: precision === 'bfloat16-emulated' }));
+    if (graph.native && !graph.rounded) apply(ownProducts);
     return { graph, outputs };
   }
 }

@@ -105,8 +105,8 @@ export function makeModel<C extends { family: string; lora?: LoraConfig }>(confi
     recipe,
     parameters: sizes.parameters,
     trainingProgram: (options) => build(new ProgramBuilder({ ...options, lora, training: true }), options),
-    evaluationProgram: ({ precision, portable, ...options }) =>
-      build(new ProgramBuilder({ lora, precision, portable }), options),
+    evaluationProgram: ({ precision, native, portable, ...options }) =>
+      build(new ProgramBuilder({ lora, precision, native, portable }), options),
     logitsProgram(options) {
       const b = new ProgramBuilder({ lora });
       recipe.logits(b, options);

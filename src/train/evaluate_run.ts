@@ -36,7 +36,7 @@ export async function evaluateModel(options: EvaluateModelOptions): Promise<Eval
   }
   const session = Session.create({ parameters: model.parameters, threads });
   await load(session);
-  const programs = new ProgramCache(session, programsOf(model, { isolate }).evaluation);
+  const programs = new ProgramCache(session, programsOf(model, { isolate, native: true }).evaluation);
   return evaluateBatches({
     session,
     programs,

@@ -48,7 +48,8 @@ export function programsOf(
   return {
     parameters: model.parameters,
     training: (shape) => model.trainingProgram({ ...sizes(shape), ...packed, labelSmoothing, ...graph }),
-    evaluation: (shape) => model.evaluationProgram({ ...sizes(shape), ...packed, portable: graph.portable }),
+    evaluation: (shape) =>
+      model.evaluationProgram({ ...sizes(shape), ...packed, native: graph.native, portable: graph.portable }),
   };
 }
 

@@ -31,3 +31,19 @@ export interface ProgramSource {
   training(shape: BatchShape): Program;
   evaluation(shape: BatchShape): Program;
 }
+
+/** The batches of one update after the other, `count` each. */
+export async function* microBatches(
+  batches: AsyncIterable<TrainBatch>,
+  count: number,
+): AsyncGenerator<TrainBatch[], undefined> {
+  let micros: TrainBatch[] = [];
+  for await (const batch of batches) {
+    micros.push(batch);
+    if (micros.length === count) {
+      yield micros;
+      micros = [];
+    }
+  }
+  return undefined;
+}

@@ -2,28 +2,20 @@
  * Programs, batches and a recipe in, a trained model in a run folder out: the loop, with its schedule, validation,
  * checkpoints, exact resume and stops. Knows no model family and no dataset format.
  */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { MillraceError } from '../errors.ts';
 import type { Program } from '../model/program.ts';
 import type { Watch } from '../progress.ts';
-import {
-  type LoopState,
-  listCheckpoints,
-  loadCheckpoint,
-  newestCheckpoint,
-  saveCheckpoint,
-  tidyCheckpoints,
-  verifyCheckpoint,
-} from './checkpoint.ts';
+import { type LoopState, listCheckpoints, saveCheckpoint, tidyCheckpoints } from './checkpoint.ts';
 import { evaluateBatches, ProgramCache } from './evaluate.ts';
-import type { StepEvent, TrainEvent } from './events.ts';
-import { MetricsFile } from './metrics.ts';
+import type { TrainEvent } from './events.ts';
+import type { MetricsFile } from './metrics.ts';
+import { type OpenedRun, openRun } from './opened.ts';
 import type { LoopRecipe } from './recipe.ts';
 import { learningRate } from './schedule.ts';
-import { Session, type StepResult } from './session.ts';
-import type { BatchSource, ProgramSource, TrainBatch } from './source.ts';
-import { TensorBoardFile } from './tensorboard.ts';
+import type { Session, StepResult } from './session.ts';
+import { type BatchSource, microBatches, type ProgramSource, type TrainBatch } from './source.ts';
+import { flopsOf, stepEvent } from './step.ts';
+import type { TensorBoardFile } from './tensorboard.ts';
 import { LossWatch } from './watch.ts';
 
 export interface SampleContext {
@@ -73,24 +65,13 @@ export interface TrainResult {
  * stays high; `corrupt` where the checkpoint to resume from is damaged; `config` where it is of another run.
  */
 export async function trainPrograms(options: TrainerOptions): Promise<TrainResult> {
-  const run = await Run.start(options);
+  const run = new Run(options, await openRun(options));
   try {
     return await run.loop();
   } finally {
     await run.close();
   }
 }
-
-const fresh = (identity: Record<string, unknown>): LoopState => ({
-  step: 0,
-  updates: 0,
-  tokens: 0,
-  cursor: null,
-  meanLoss: null,
-  bestLoss: null,
-  seconds: 0,
-  identity,
-});
 
 class Run {
   private readonly options: TrainerOptions;
@@ -108,70 +89,21 @@ class Run {
   private readonly began = performance.now();
   private readonly secondsBefore: number;
 
-  private constructor(
-    options: TrainerOptions,
-    at: {
-      session: Session;
-      state: LoopState;
-      metrics: MetricsFile;
-      board: TensorBoardFile;
-      checkpoints: string;
-      resumedFrom?: string;
-    },
-  ) {
+  constructor(options: TrainerOptions, opened: OpenedRun) {
     const { programs, recipe } = options;
+    const { session, state } = opened;
     this.options = options;
-    this.session = at.session;
-    this.state = at.state;
-    this.metrics = at.metrics;
-    this.board = at.board;
-    this.checkpoints = at.checkpoints;
-    this.resumedFrom = at.resumedFrom;
-    this.secondsBefore = at.state.seconds;
-    this.training = new ProgramCache(at.session, (shape) => programs.training(shape));
-    this.evaluation = new ProgramCache(at.session, (shape) => programs.evaluation(shape));
-    this.watch = new LossWatch(recipe.training, at.state.meanLoss);
-  }
-
-  static async start(options: TrainerOptions): Promise<Run> {
-    const { recipe, out, programs, threads, device } = options;
-    const { optimizer, training } = recipe;
-    const checkpoints = join(out, 'checkpoints');
-    await mkdir(checkpoints, { recursive: true });
-    await tidyCheckpoints(checkpoints);
-    if (options.resume === undefined && (await listCheckpoints(checkpoints)).length > 0) {
-      throw new MillraceError('config', `${out} holds checkpoints of an earlier run`, {
-        hint: 'go on with --resume auto, or train into another folder',
-      });
-    }
-
-    const parameters = optimizer.decay_all
-      ? programs.parameters.map((parameter) => ({ ...parameter, decay: true }))
-      : programs.parameters;
-    const session = Session.create({ parameters, threads, device });
-    session.optimize({
-      betas: optimizer.betas,
-      eps: optimizer.eps,
-      weightDecay: optimizer.weight_decay,
-      amsgrad: optimizer.amsgrad,
-      ema: optimizer.ema,
-    });
-    const identity = { seed: training.seed, threads: session.threads, ...options.identity };
-    const { found, refused } = await findCheckpoint(checkpoints, options.resume);
-    const warnings = found ? compareIdentity(found, identity) : [];
-    const state = found ? { ...found.state, identity } : fresh(identity);
-    if (found) await loadCheckpoint(found.path, session, state);
-    else if (options.weights) await session.loadWeights(options.weights);
-    else await session.init(training.seed);
-
-    const metrics = await MetricsFile.open(join(out, 'metrics.jsonl'), { from: state.step });
-    const board = await TensorBoardFile.open(out, { from: state.step });
-    const resumed = found && { resumedFrom: found.path };
-    const run = new Run(options, { session, state, metrics, board, checkpoints, ...resumed });
-    const going = found ? `going on from ${found.path}` : 'starting afresh';
-    for (const message of refused) run.emit({ type: 'warning', step: state.step, message: `${message}; ${going}` });
-    for (const message of warnings) run.emit({ type: 'warning', step: state.step, message });
-    return run;
+    this.session = session;
+    this.state = state;
+    this.metrics = opened.metrics;
+    this.board = opened.board;
+    this.checkpoints = opened.checkpoints;
+    this.resumedFrom = opened.resumedFrom;
+    this.secondsBefore = state.seconds;
+    this.training = new ProgramCache(session, (shape) => programs.training(shape));
+    this.evaluation = new ProgramCache(session, (shape) => programs.evaluation(shape));
+    this.watch = new LossWatch(recipe.training, state.meanLoss);
+    for (const message of opened.warnings) this.emit({ type: 'warning', step: state.step, message });
   }
 
   private emit(event: TrainEvent): void {
@@ -267,23 +199,17 @@ class Run {
     const verdict = this.watch.see(loss, result.applied);
     state.meanLoss = this.watch.mean;
     if (state.step % log_every === 0 || state.step === 1 || state.step === steps || !result.applied || verdict) {
-      const event: StepEvent = {
-        type: 'step',
-        step: state.step,
-        loss,
-        ...(names.length > 1 && { losses: Object.fromEntries(names.map((name, t) => [name, result.losses[t] ?? 0])) }),
-        lr,
-        gradNorm: result.gradNorm,
-        tokens: state.tokens,
-        tokensPerSecond: (1000 * tokens) / ms,
-        ms,
-        runMs: result.runMs,
-        optimizerMs: result.optimizerMs,
-        rssMb: Math.round(process.memoryUsage.rss() / 1e6),
-        ...(options.peakFlops && flops && { utilisation: flops / (ms / 1000) / options.peakFlops }),
-        ...(!result.applied && { skipped: true as const }),
-      };
-      this.emit(event);
+      this.emit(
+        stepEvent({
+          state,
+          result,
+          names,
+          tokens,
+          lr,
+          ms,
+          ...(options.peakFlops && flops && { utilisation: flops / (ms / 1000) / options.peakFlops }),
+        }),
+      );
     }
     options.onProgress?.({ phase: 'train', done: state.step, total: steps, unit: 'steps' });
     if (verdict) {
@@ -386,48 +312,8 @@ class Run {
   }
 }
 
-/** Of one step; undefined where a program doesn't say. */
-function flopsOf(programs: Program[]): number | undefined {
-  return programs.reduce<number | undefined>(
-    (sum, { flops }) => (sum === undefined || flops === undefined ? undefined : sum + flops),
-    0,
-  );
-}
-
 /** A promise that may fail before anybody waits for it. */
 function ahead<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
-}
-
-async function* microBatches(
-  batches: AsyncIterable<TrainBatch>,
-  count: number,
-): AsyncGenerator<TrainBatch[], undefined> {
-  let micros: TrainBatch[] = [];
-  for await (const batch of batches) {
-    micros.push(batch);
-    if (micros.length === count) {
-      yield micros;
-      micros = [];
-    }
-  }
-  return undefined;
-}
-
-async function findCheckpoint(folder: string, resume: string | undefined) {
-  if (resume === undefined) return { found: undefined, refused: [] };
-  if (resume === 'auto') return newestCheckpoint(folder);
-  const { state } = await verifyCheckpoint(resume);
-  return { found: { path: resume, state }, refused: [] };
-}
-
-/** Warnings where a resumed run differs in what changes its numbers. */
-function compareIdentity(found: { path: string; state: LoopState }, now: Record<string, unknown>): string[] {
-  return Object.entries(now).flatMap(([key, value]) => {
-    const before = found.state.identity?.[key];
-    const same = JSON.stringify(before) === JSON.stringify(value);
-    if (same) return [];
-    return `${found.path} was made with ${key} ${JSON.stringify(before)}, now it is ${JSON.stringify(value)}: the run will not be the one that an undisturbed run would have been`;
-  });
 }

@@ -96,6 +96,10 @@ impl<'a> Lent<'a> {
     pub fn new(slice: &'a mut [f32]) -> Self {
         Self { start: slice.as_mut_ptr(), len: slice.len(), marker: PhantomData }
     }
+    /// Where element `index` is, for work on parts that are no ranges.
+    pub fn address(&self, index: usize) -> *mut f32 {
+        self.start.wrapping_add(index)
+    }
     /// Ranges taken at the same time must not overlap: each piece of work takes its own. Cut off at the end of the slice.
     #[allow(clippy::mut_from_ref)]
     pub fn part(&self, range: Range<usize>) -> &mut [f32] {

@@ -20,7 +20,7 @@ export function rewrite(
   wanted: Value[],
   visit: (node: Node, rewriter: Rewriter, index: number) => Value[] | undefined,
 ): { graph: Graph; at: (value: Value) => Value } {
-  const target = new Graph({ native: graph.native });
+  const target = new Graph({ native: graph.native, rounded: graph.rounded });
   const known = new Map<Value, Value>();
   for (const input of graph.inputs) known.set(input, target.input(input.name, input.dtype, input.shape));
   const at = (value: Value): Value => {

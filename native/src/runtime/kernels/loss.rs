@@ -1,6 +1,7 @@
 //! A row of logits and its label enter, the cross-entropy leaves and its gradient takes the logits' place.
 
-use super::math::{LANES, exp, sum};
+use super::math::sum;
+use super::softmax::powers;
 use crate::optim::wide;
 
 wide! {
@@ -12,22 +13,10 @@ wide! {
             return 0.0;
         }
         let width = row.len();
-        let mut lanes = [f32::NEG_INFINITY; LANES];
-        let chunks = row.chunks_exact(LANES);
-        let mut most = chunks.remainder().iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
-        for chunk in chunks {
-            for (lane, &x) in lanes.iter_mut().zip(chunk) {
-                *lane = if x > *lane { x } else { *lane };
-            }
-        }
-        most = lanes.iter().fold(most, |a, &b| a.max(b));
         let even = smoothing / width as f32;
-        let mean = if smoothing > 0.0 { sum(width, |i| row[i] - most) / width as f32 } else { 0.0 };
-        let hit = row.get(label).copied().unwrap_or(f32::NAN) - most;
-        for x in row.iter_mut() {
-            *x = exp(*x - most);
-        }
-        let total = sum(width, |i| row[i]);
+        let mean = if smoothing > 0.0 { sum(width, |i| row[i]) / width as f32 } else { 0.0 };
+        let hit = row.get(label).copied().unwrap_or(f32::NAN);
+        let (most, total) = powers(row, &[]);
         let scale = weight / total;
         for x in row.iter_mut() {
             *x = *x * scale - weight * even;
@@ -35,7 +24,7 @@ wide! {
         if let Some(x) = row.get_mut(label) {
             *x -= weight * (1.0 - smoothing);
         }
-        let log = total.ln();
+        let log = most + total.ln();
         -weight * ((1.0 - smoothing) * (hit - log) + smoothing * (mean - log))
     }
 }

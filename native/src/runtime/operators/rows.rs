@@ -1,22 +1,14 @@
-//! The kernels enter, a domain of operators for the runtime's CPU sessions leaves: names, edges, shapes, and which input's
-//! memory an output may take. Each kernel is cut into pieces of fixed size that the runtime's own threads share.
+//! Operators whose kernels take rows or elements one by one: activations, norms, softmax, cross-entropy, embedding gradients.
 
 use ort::Error;
-use ort::operator::{
-    BoxedKernel, ComputeContext, KernelContext, Operator, OperatorDomain, OperatorInput, OperatorOutput,
-    ShapeInferenceContext,
-};
-use ort::value::{Shape, SymbolicDimensions, TensorElementType, ValueType};
+use ort::operator::{ComputeContext, OperatorDomain};
 
-use super::kernels::{activation, loss, norm, scatter, softmax};
-use super::lend::{Lent, floats, floats_mut, ints, pieces, whole};
+use super::{F32, I32, Like, Op, Rows, Scalar, rows_of};
+use crate::runtime::kernels::{activation, loss, norm, scatter, softmax};
+use crate::runtime::lend::{self, Lent, floats, floats_mut, ints, pieces, whole};
 
-const F32: TensorElementType = TensorElementType::Float32;
-const I32: TensorElementType = TensorElementType::Int32;
-
-/// Every operator, under the domain's name.
-pub fn domain() -> ort::Result<OperatorDomain> {
-    OperatorDomain::new("millrace")?
+pub fn add(domain: OperatorDomain) -> ort::Result<OperatorDomain> {
+    domain
         .add(elementwise("Gelu", activation::gelu))?
         .add(elementwise("GeluTanh", activation::gelu_tanh))?
         .add(elementwise("Silu", activation::silu))?
@@ -41,85 +33,6 @@ pub fn domain() -> ort::Result<OperatorDomain> {
             let skip: i64 = info.get("padding").unwrap_or(-1);
             move |context: &ComputeContext| add_rows(context, skip)
         }))
-}
-
-/// How an output's shape follows from the inputs'.
-#[derive(Clone, Copy)]
-enum Output {
-    /// That of an input.
-    Like(usize),
-    /// That of an input with a last axis of 1.
-    Rows(usize),
-    Scalar,
-}
-use Output::{Like, Rows, Scalar};
-
-/// (input, output) pairs that may share memory; an operator names its row.
-const SHARED: [&[(u32, u32)]; 5] = [&[], &[(0, 0)], &[(2, 1)], &[(1, 0)], &[(0, 1)]];
-
-type Build = Box<dyn for<'a> Fn(&KernelContext<'a>) -> BoxedKernel<'a> + Send + Sync>;
-
-struct Op<const SHARE: usize> {
-    name: &'static str,
-    inputs: Vec<TensorElementType>,
-    outputs: Vec<Output>,
-    build: Build,
-}
-
-impl<const SHARE: usize> Op<SHARE> {
-    fn new<F, K>(name: &'static str, inputs: &[TensorElementType], outputs: &[Output], build: F) -> Self
-    where
-        F: Fn(&KernelContext) -> K + Send + Sync + 'static,
-        K: FnMut(&ComputeContext) -> ort::Result<()> + Send + 'static,
-    {
-        let build: Build = Box::new(move |info| Box::new(build(info)));
-        Self { name, inputs: inputs.to_vec(), outputs: outputs.to_vec(), build }
-    }
-}
-
-impl<const SHARE: usize> Operator for Op<SHARE> {
-    type Kernel<'attr> = BoxedKernel<'attr>;
-    const INPLACES: &[(u32, u32)] = SHARED[SHARE];
-
-    fn name(&self) -> &str {
-        self.name
-    }
-    fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
-        self.inputs.iter().map(|&t| OperatorInput::required(t)).collect::<Vec<_>>()
-    }
-    fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
-        self.outputs.iter().map(|_| OperatorOutput::required(F32)).collect::<Vec<_>>()
-    }
-    fn create_kernel<'attr>(&self, info: &KernelContext<'attr>) -> ort::Result<Self::Kernel<'attr>> {
-        Ok((self.build)(info))
-    }
-    fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
-        let inputs = context.inputs();
-        for (index, &output) in self.outputs.iter().enumerate() {
-            let source = match output {
-                Like(i) | Rows(i) => i,
-                Scalar => 0,
-            };
-            let Some(ValueType::Tensor { shape, .. }) = inputs.get(source) else { continue };
-            let dims: Vec<i64> = match output {
-                Like(_) => shape.to_vec(),
-                Rows(_) => rows_of(shape),
-                Scalar => Vec::new(),
-            };
-            let dimension_symbols = SymbolicDimensions::empty(dims.len());
-            let ty = ValueType::Tensor { ty: F32, shape: Shape::new(dims), dimension_symbols };
-            context.set_output(index, &ty)?;
-        }
-        Ok(())
-    }
-}
-
-fn rows_of(shape: &[i64]) -> Vec<i64> {
-    let mut dims = shape.to_vec();
-    if let Some(last) = dims.last_mut() {
-        *last = 1;
-    }
-    dims
 }
 
 fn elementwise(name: &'static str, kernel: fn(&[f32], &mut [f32])) -> Op<0> {
@@ -235,7 +148,7 @@ fn norm_grad(context: &ComputeContext, mean: Option<usize>, inverse: usize) -> o
     let (x, scales, mean) = (x.data(), scales.data(), mean.as_ref().map_or(&[][..], |m| m.data()));
     let dx = Lent::new(out.data());
     let share = if centred { 2 * width } else { width };
-    let mut sums = vec![0.0f32; super::lend::count(x.len(), width) * share];
+    let mut sums = vec![0.0f32; lend::count(x.len(), width) * share];
     let lent = Lent::new(&mut sums);
     pieces(context, x.len(), width, |piece, r| {
         let (for_gain, for_bias) = lent.part(piece * share..(piece + 1) * share).split_at_mut(width);
