@@ -34,8 +34,8 @@ fn main() {
         return;
     };
     let tokenizer = std::fs::read(tokenizer).unwrap();
-    let (special, size) = Special::find(&tokenizer, None).unwrap();
     let encoder = Tokenizer::from_json(&tokenizer).unwrap();
+    let (special, size) = (Special::find(&encoder, None).unwrap(), encoder.vocab_size() as usize);
     let sources: Vec<Source> = files.iter().map(|path| Source { path: path.clone(), format: Format::Jsonl }).collect();
     // Vocabularies of decoders lack the marks of BERT: any id does for a measurement.
     let (mask, cls, sep) = (special.mask.unwrap_or(0), special.cls.unwrap_or(0), special.sep.unwrap_or(0));
@@ -52,13 +52,13 @@ fn main() {
         partition_bytes: u64::MAX,
     };
     let read = |plan: &Plan| {
-        let mut all = Vec::new();
+        let mut all = Tokenized::default();
         let mut cutter = Cutter::new(sources.clone(), &plan.fields, u64::MAX);
         let mut session = encoder.session();
         while let Some(block) = cutter.next(Vec::new()).unwrap() {
-            all.push(tokenize(plan, session.as_mut(), &block, &sources, None).unwrap());
+            tokenize(plan, session.as_mut(), &block, &sources, None, &mut all).unwrap();
         }
-        Tokenized::join(all).splits.into_iter().next().unwrap()
+        all.splits.into_iter().next().unwrap()
     };
 
     let causal = plan(Task::Causal(Causal { pack: Pack::BestFit, bos: None, eos: special.eos }), 1024);

@@ -1,7 +1,7 @@
 //! What a caller asks for in, the resolved plan out: defaults filled in, special tokens looked up, the vocabulary hashed.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -276,28 +276,28 @@ impl Request {
 
     /// The plan alone.
     pub fn resolve(self) -> Result<Resolved> {
-        let (path, bytes) = self.read()?;
-        let vocabulary = vocabulary(&path, &bytes)?;
-        self.resolve_with(vocabulary, bytes)
+        Ok(self.load()?.0)
     }
 
-    /// The plan and its tokenizer, one beside the other.
+    /// The plan and its tokenizer.
     pub fn load(self) -> Result<(Resolved, Tokenizer)> {
-        let (path, bytes) = self.read()?;
-        let (vocabulary, tokenizer) = std::thread::scope(|scope| {
-            let vocabulary = scope.spawn(|| vocabulary(&path, &bytes));
-            let tokenizer = Tokenizer::from_json(&bytes);
-            (vocabulary.join(), tokenizer)
-        });
-        let vocabulary = vocabulary.map_err(|_| Error::internal("a thread died"))??;
-        Ok((self.resolve_with(vocabulary, bytes)?, tokenizer?))
-    }
-
-    /// tokenizer.json: where it is, and its bytes.
-    fn read(&self) -> Result<(PathBuf, Vec<u8>)> {
         let path = if self.vocab.is_dir() { self.vocab.join("tokenizer.json") } else { self.vocab.clone() };
         let bytes = std::fs::read(&path).map_err(|error| Error::io(&path, error))?;
-        Ok((path, bytes))
+        let (sha256, tokenizer) = std::thread::scope(|scope| {
+            let sha256 = scope.spawn(|| hex(&Sha256::digest(&bytes)));
+            let tokenizer = Tokenizer::from_json(&bytes);
+            (sha256.join(), tokenizer)
+        });
+        let tokenizer = tokenizer?;
+        let sha256 = sha256.map_err(|_| Error::internal("a thread died"))?;
+        let beside = |name: &str| path.parent().and_then(|dir| std::fs::read(dir.join(name)).ok());
+        let config = beside("special_tokens_map.json").or_else(|| beside("tokenizer_config.json"));
+        let special = Special::find(&tokenizer, config.as_deref())?;
+        let vocabulary = Vocabulary { size: tokenizer.vocab_size() as usize, sha256, special };
+        if vocabulary.size == 0 {
+            return Err(Error::input("tokenizer.json: it has no vocabulary"));
+        }
+        Ok((self.resolve_with(vocabulary, bytes)?, tokenizer))
     }
 
     fn resolve_with(self, vocabulary: Vocabulary, tokenizer: Vec<u8>) -> Result<Resolved> {
@@ -324,11 +324,4 @@ impl Request {
         let options = Options { out, sources, threads, max_rejects, parquet };
         Ok(Resolved { plan, options, tokenizer })
     }
-}
-
-fn vocabulary(path: &Path, tokenizer: &[u8]) -> Result<Vocabulary> {
-    let beside = |name: &str| path.parent().and_then(|dir| std::fs::read(dir.join(name)).ok());
-    let config = beside("special_tokens_map.json").or_else(|| beside("tokenizer_config.json"));
-    let (special, size) = Special::find(tokenizer, config.as_deref())?;
-    Ok(Vocabulary { size, sha256: hex(&Sha256::digest(tokenizer)), special })
 }

@@ -17,6 +17,7 @@ use crate::corpus::dedup::{Signature, signature};
 use crate::corpus::records::{self, Reject};
 use crate::corpus::sentences::sentences as split_sentences;
 use crate::error::Result;
+use crate::vocab::machine::room_on_huge_pages;
 
 /// What reading came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,34 +55,42 @@ pub struct Tokenized {
 }
 
 impl Tokenized {
-    /// What stands one after the other in the input as one. Each part is freed as soon as it is copied.
-    pub fn join(parts: Vec<Self>) -> Self {
-        let mut all = Self::default();
-        for (split, docs) in all.splits.iter_mut().enumerate() {
-            docs.reserve(parts.iter().map(|part| &part.splits[split]));
-        }
-        for part in parts {
-            all.counts += &part.counts;
-            all.rejects.extend(part.rejects);
-            all.splits.iter_mut().zip(&part.splits).for_each(|(docs, next)| docs.append(next));
-        }
-        all
+    /// Empty, with room for the tokens of so many bytes of text, one in three bytes, in the largest split: growing would
+    /// copy what is there.
+    pub fn with_room(plan: &Plan, bytes: u64) -> Self {
+        let mut out = Self::default();
+        let largest = (0..SPLITS.len()).max_by(|&a, &b| plan.split[a].total_cmp(&plan.split[b])).unwrap_or(0);
+        out.splits[largest].ids = room_on_huge_pages(usize::try_from(bytes / 3).unwrap_or(0));
+        out
+    }
+
+    /// Adds what comes next in the input.
+    pub fn append(&mut self, next: &Self) {
+        self.splits.iter_mut().zip(&next.splits).for_each(|(docs, next)| docs.append(next));
+        self.rejects.extend_from_slice(&next.rejects);
+        self.counts += &next.counts;
+        self.seen += next.seen;
+    }
+
+    /// Empties it and keeps its memory.
+    pub fn clear(&mut self) {
+        self.splits.iter_mut().for_each(TokenDocs::clear);
+        self.rejects.clear();
+        (self.counts, self.seen) = (TextCounts::default(), 0);
     }
 }
 
-/// `copies` says for each document of the block, in order, whether to leave it out as a copy; None keeps all.
+/// Appends a block's documents to `out`. `copies` says for each document of the block, in order, whether to leave it out
+/// as a copy; None keeps all.
 pub fn tokenize(
     plan: &Plan,
     session: &mut dyn Session,
     block: &Block,
     sources: &[Source],
     copies: Option<&[bool]>,
-) -> Result<Tokenized> {
-    let mut out = Tokenized::default();
-    let (splits, counts, rejects) = (&mut out.splits, &mut out.counts, &mut out.rejects);
-    // Room for a token in three bytes of the largest split: growing would copy what is there.
-    let largest = (0..SPLITS.len()).max_by(|&a, &b| plan.split[a].total_cmp(&plan.split[b])).unwrap_or(0);
-    splits[largest].ids.reserve(block.bytes.len() / 3);
+    out: &mut Tokenized,
+) -> Result<()> {
+    let Tokenized { splits, counts, rejects, seen } = out;
     let mut number = 0;
     // Two closures fill one list.
     let refused = std::cell::RefCell::new(Vec::new());
@@ -114,10 +123,11 @@ pub fn tokenize(
         },
         |reject| refused.borrow_mut().push(reject),
     )?;
-    *rejects = refused.into_inner();
-    counts.rejected = rejects.len() as u64;
-    out.seen = number;
-    Ok(out)
+    let refused = refused.into_inner();
+    counts.rejected += refused.len() as u64;
+    rejects.extend(refused);
+    *seen += number;
+    Ok(())
 }
 
 /// The signatures of a block's documents, for finding copies.

@@ -10,7 +10,6 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{Error, Result};
-use crate::vocab::machine::huge_pages;
 
 /// A word of the pre-tokenizer starts at this token.
 pub const WORD: u8 = 1;
@@ -49,13 +48,12 @@ impl TokenDocs {
         &self.ids[self.range(doc)]
     }
 
-    /// Makes room for all of `parts`.
-    pub fn reserve<'a>(&mut self, parts: impl Iterator<Item = &'a Self> + Clone) {
-        self.ids.reserve_exact(parts.clone().map(|part| part.ids.len()).sum());
-        huge_pages(&mut self.ids);
-        self.ends.reserve_exact(parts.clone().map(|part| part.ends.len()).sum());
-        self.marks.reserve_exact(parts.clone().map(|part| part.marks.len()).sum());
-        self.labels.reserve_exact(parts.map(|part| part.labels.len()).sum());
+    /// Empties it and keeps its memory.
+    pub fn clear(&mut self) {
+        self.ids.clear();
+        self.ends.clear();
+        self.marks.clear();
+        self.labels.clear();
     }
 
     /// Appends a part of `other` as a document of its own.

@@ -7,6 +7,7 @@ use std::collections::BinaryHeap;
 use rustc_hash::FxHashMap;
 
 use super::bytes;
+use super::merges::Merges;
 use super::pairs::{MAX_RANK, NO_RANK, Pairs};
 use super::vocab::Vocab;
 use crate::error::{Error, Result};
@@ -58,10 +59,10 @@ pub struct Bpe {
 /// The merges behind a vocabulary that says only which tokens are made in which order (`made`, best first): of all ways
 /// to halve a token just the one that the merges before it leave can ever be asked for. A token that they don't bring
 /// down to two is made by no merge.
-pub fn canonical_merges(vocab: &Vocab, made: impl Iterator<Item = u32>) -> Result<Vec<(String, String)>> {
+pub fn canonical_merges(vocab: &Vocab, made: impl Iterator<Item = u32>) -> Result<Merges> {
     let mut model = Bpe::from_ranked(vocab.clone(), Vec::new(), Options::default())?;
     model.pairs = Pairs::with_capacity(vocab.len());
-    let mut out = Vec::new();
+    let mut out = Merges::default();
     let mut pieces = Vec::new();
     for id in made {
         let Some(token) = vocab.token(id) else { continue };
@@ -74,7 +75,7 @@ pub fn canonical_merges(vocab: &Vocab, made: impl Iterator<Item = u32>) -> Resul
         {
             model.pairs.insert(left.id, right.id, out.len() as u32);
             model.made.push(id);
-            out.push((l.to_owned(), r.to_owned()));
+            out.push(l, r);
         }
     }
     Ok(out)
@@ -85,24 +86,32 @@ const SMALL: usize = 96;
 
 impl Bpe {
     /// From merges in the order of rank.
-    pub fn new(vocab: Vocab, merges: &[(String, String)], options: Options) -> Result<Self> {
+    pub fn new(vocab: Vocab, merges: &Merges, options: Options) -> Result<Self> {
         let prefix = options.continuing_subword_prefix.as_deref().unwrap_or("");
         let half = merges.len() / 2;
-        let ranked = in_parts(vec![(0, &merges[..half]), (half, &merges[half..])], |(first, merges)| {
-            let mut joined = String::new();
-            let ranked = merges.iter().zip(first..).map(|((left, right), rank)| {
+        let ranked = in_parts(vec![0..half, half..merges.len()], |ranks| {
+            let mut out: Vec<Merge> = Vec::with_capacity(ranks.len());
+            let mut spelt = String::new();
+            for rank in ranks {
+                let (mut joined, middle) = merges.get(rank).unwrap_or_default();
+                let (left, right) = joined.split_at(middle);
                 let find = |token: &str| {
                     vocab
                         .id(token.as_bytes())
                         .ok_or_else(|| Error::input(format!("model.merges[{rank}]: {token:?} isn't in model.vocab")))
                 };
-                let (l, r) = (find(left)?, find(right)?);
-                joined.clear();
-                joined.push_str(left);
-                joined.push_str(right.strip_prefix(prefix).unwrap_or(right));
-                Ok(Merge { left: l, right: r, made: find(&joined)?, rank: rank as u32 })
-            });
-            ranked.collect::<Result<Vec<_>>>()
+                if let Some(rest) = right.strip_prefix(prefix).filter(|_| !prefix.is_empty()) {
+                    spelt.clear();
+                    spelt.push_str(left);
+                    spelt.push_str(rest);
+                    joined = &spelt;
+                }
+                // Most vocabularies list what merges make in the order of the merges.
+                let next = out.last().map_or(0, |merge| merge.made + 1);
+                let made = if vocab.bytes(next) == Some(joined.as_bytes()) { Ok(next) } else { find(joined) };
+                out.push(Merge { left: find(left)?, right: find(right)?, made: made?, rank: rank as u32 });
+            }
+            Ok(out)
         });
         let ranked = ranked.into_iter().collect::<Result<Vec<_>>>()?.concat();
         Self::from_ranked(vocab, ranked, options)
@@ -125,6 +134,9 @@ impl Bpe {
         let fallback = (0..=255u8).map(|byte| vocab.id(format!("<0x{byte:02X}>").as_bytes())).collect();
         let mut chars = FxHashMap::default();
         for (id, token) in vocab.iter() {
+            if token.len() > 4 {
+                continue;
+            }
             let mut rest = std::str::from_utf8(token).unwrap_or("").chars();
             if let (Some(c), None) = (rest.next(), rest.next()) {
                 chars.insert(c, id);

@@ -51,9 +51,24 @@ const REST: [u8; 68] = {
     out
 };
 
+/// Appends the bytes that a token of the byte-level alphabet stands for; false, and nothing appended, where a character
+/// stands for no byte.
+pub fn append_bytes(token: &str, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    for c in token.chars() {
+        let Some(byte) = byte_of(c) else {
+            out.truncate(start);
+            return false;
+        };
+        out.push(byte);
+    }
+    true
+}
+
 /// A token of the byte-level alphabet as the bytes it stands for; `None` where a character stands for no byte.
 pub fn to_bytes(token: &str) -> Option<Vec<u8>> {
-    token.chars().map(byte_of).collect()
+    let mut out = Vec::with_capacity(token.len());
+    append_bytes(token, &mut out).then_some(out)
 }
 
 /// Bytes as a token of the byte-level alphabet.

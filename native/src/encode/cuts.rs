@@ -47,6 +47,13 @@ impl Cuts {
         }
     }
 
+    /// Takes in the tokens that `other` has taken in.
+    pub fn merge(&mut self, other: &Self) {
+        self.ascii.iter_mut().zip(other.ascii.iter()).for_each(|(here, there)| *here |= there);
+        self.pairs.iter_mut().zip(&other.pairs).for_each(|(here, there)| *here |= there);
+        self.halves.iter_mut().zip(&other.halves).for_each(|(here, there)| *here |= there);
+    }
+
     fn join(&mut self, a: char, b: char) {
         if a.is_ascii() && b.is_ascii() {
             self.ascii[a as usize] |= 1 << (b as u32);

@@ -42,6 +42,14 @@ pub struct Memory {
     ids: Vec<u32>,
 }
 
+/// A part of `ByteBpe`: see its fields.
+#[derive(Default)]
+struct Tokens {
+    whole: Vec<(Key, Packed)>,
+    odd: Vec<(Vec<u8>, u32)>,
+    cuts: Cuts,
+}
+
 /// What a pre-token that isn't in the cache is encoded with.
 struct Room<'a> {
     cache: &'a mut Cache,
@@ -75,6 +83,30 @@ impl Merger {
             out.push(symbols.ids[at]);
             at = symbols.next[at] as usize;
         }
+    }
+
+    /// What encoding must know of the tokens with these ids.
+    fn tokens(&self, bpe: &Bpe, ids: std::ops::Range<u32>) -> Tokens {
+        let mut found = Tokens::default();
+        let (mut scratch, mut out, mut token) = (Vec::new(), Vec::new(), Vec::new());
+        for id in ids {
+            token.clear();
+            let spelt = bpe.vocab.token(id).is_some_and(|spelt| bytes::append_bytes(spelt, &mut token));
+            if !spelt || token.is_empty() {
+                continue;
+            }
+            found.cuts.add(&token);
+            out.clear();
+            self.merge(bpe, &token, &mut scratch, &mut out);
+            if out != [id] {
+                if bpe.options.ignore_merges {
+                    found.odd.push((token.clone(), id));
+                }
+            } else if let (true, Some(packed)) = (token.len() <= SHORT, Packed::new(&[id])) {
+                found.whole.push((Key::new(&token, 0, token.len()), packed));
+            }
+        }
+        found
     }
 
     /// The tokens of these characters, see `ByteBpe::chars`.
@@ -179,30 +211,20 @@ impl ByteBpe {
         let Some(ids) = bpe.byte_ids() else { return Ok(None) };
         let ranks = (0..1 << 16).map(|pair| bpe.pairs.rank(ids[pair >> 8], ids[pair & 255])).collect();
         let merger = Merger { ids, ranks, pairs: bpe.pairs.clone(), made: bpe.made.clone() };
+        let half = bpe.vocab.end() / 2;
+        let parts = vec![(0..half, 0..1 << 15), (half..bpe.vocab.end(), 1 << 15..1 << 16)];
+        let parts = in_parts(parts, |(ids, codes)| (merger.tokens(bpe, ids), merger.chars(bpe, codes)));
         let mut whole = Table::new(bpe.vocab.len() * 2, usize::MAX);
         let mut odd = Vocab::default();
         let mut cuts = Cuts::default();
-        let (mut scratch, mut out) = (Vec::new(), Vec::new());
-        for (id, token) in bpe.vocab.iter() {
-            let Some(token) = std::str::from_utf8(token).ok().and_then(bytes::to_bytes) else { continue };
-            if token.is_empty() {
-                continue;
-            }
-            cuts.add(&token);
-            out.clear();
-            merger.merge(bpe, &token, &mut scratch, &mut out);
-            if out != [id] {
-                if options.ignore_merges {
-                    odd.insert(&token, id)?;
-                }
-            } else if let (true, Some(packed)) = (token.len() <= SHORT, Packed::new(&[id])) {
-                let key = Key::new(&token, 0, token.len());
-                whole.put(key, hash_of(key), packed);
-            }
+        let mut chars = Vec::with_capacity(1 << 16);
+        for (tokens, some) in parts {
+            tokens.whole.iter().for_each(|&(key, id)| whole.put(key, hash_of(key), id));
+            tokens.odd.iter().try_for_each(|(token, id)| odd.insert(token, *id))?;
+            cuts.merge(&tokens.cuts);
+            chars.extend(some);
         }
         let odd = (!odd.is_empty()).then_some(odd);
-        let halves = vec![0..1 << 15, 1 << 15..1 << 16];
-        let chars = in_parts(halves, |codes| merger.chars(bpe, codes)).concat();
         Ok(Some(Self { merger, whole, odd, cuts, chars: chars.into_boxed_slice() }))
     }
 

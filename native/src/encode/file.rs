@@ -3,11 +3,12 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::bpe::{Bpe, Options};
 use super::json::At;
+use super::merges::Merges;
 use super::vocab::Vocab;
 use super::wordpiece::{WordLevel, WordPiece};
 use crate::error::{Error, Result};
@@ -23,7 +24,7 @@ pub struct File {
 pub struct RawModel {
     pub options: Map<String, Value>,
     pub vocab: Option<Vocab>,
-    pub merges: Option<Vec<(String, String)>>,
+    pub merges: Option<Merges>,
 }
 
 pub enum Model {
@@ -166,7 +167,7 @@ impl<'de> Deserialize<'de> for RawModel {
                 while let Some(key) = map.next_key::<String>()? {
                     match key.as_str() {
                         "vocab" => model.vocab = map.next_value::<Tokens>()?.0,
-                        "merges" => model.merges = Some(map.next_value::<Merges>()?.0),
+                        "merges" => model.merges = Some(map.next_value::<Pairs>()?.0),
                         _ => {
                             model.options.insert(key, map.next_value()?);
                         }
@@ -196,7 +197,8 @@ impl<'de> Deserialize<'de> for Tokens {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Tokens, A::Error> {
                 let mut vocab = Vocab::default();
-                while let Some(token) = map.next_key::<std::borrow::Cow<str>>()? {
+                let mut token = String::new();
+                while map.next_key_seed(Text(&mut token))?.is_some() {
                     let value = map.next_value::<Value>()?;
                     let id = value.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| {
                         de::Error::custom(format!(
@@ -205,6 +207,7 @@ impl<'de> Deserialize<'de> for Tokens {
                         ))
                     })?;
                     vocab.insert(token.as_bytes(), id).map_err(|e| de::Error::custom(format!("model.vocab: {e}")))?;
+                    token.clear();
                 }
                 Ok(Tokens(Some(vocab)))
             }
@@ -213,55 +216,86 @@ impl<'de> Deserialize<'de> for Tokens {
     }
 }
 
-/// `["a b", ...]` or `[["a", "b"], ...]`.
-struct Merges(Vec<(String, String)>);
+/// Appends a string to the given one.
+struct Text<'a>(&'a mut String);
 
-impl<'de> Deserialize<'de> for Merges {
+impl<'de> DeserializeSeed<'de> for Text<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Text<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a string")
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<(), E> {
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+/// `["a b", ...]` or `[["a", "b"], ...]`.
+struct Pairs(Merges);
+
+impl<'de> Deserialize<'de> for Pairs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         struct List;
         impl<'de> Visitor<'de> for List {
-            type Value = Merges;
+            type Value = Pairs;
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
                 f.write_str("`model.merges` to be a list")
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Merges, A::Error> {
-                let mut out = Vec::new();
-                while let Some(Merge(pair)) = seq.next_element()? {
-                    let at = out.len();
-                    out.push(pair.ok_or_else(|| {
-                        de::Error::custom(format!("model.merges[{at}]: must be two tokens with one space between"))
-                    })?);
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Pairs, A::Error> {
+                let mut out = Merges::default();
+                while let Some(whole) = seq.next_element_seed(Pair(&mut out))? {
+                    if !whole {
+                        let at = out.len();
+                        return Err(de::Error::custom(format!(
+                            "model.merges[{at}]: must be two tokens with one space between"
+                        )));
+                    }
                 }
-                Ok(Merges(out))
+                Ok(Pairs(out))
             }
         }
         deserializer.deserialize_seq(List)
     }
 }
 
-/// None where it isn't two tokens.
-struct Merge(Option<(String, String)>);
+/// Adds a pair; false where it isn't two tokens.
+struct Pair<'a>(&'a mut Merges);
 
-impl<'de> Deserialize<'de> for Merge {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Pair;
-        impl<'de> Visitor<'de> for Pair {
-            type Value = Merge;
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("`model.merges` to hold \"left right\" or [\"left\", \"right\"]")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<Merge, E> {
-                let pair = text.split_once(' ').filter(|(_, right)| !right.contains(' '));
-                Ok(Merge(pair.map(|(left, right)| (left.to_owned(), right.to_owned()))))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Merge, A::Error> {
-                let pair = seq.next_element()?.zip(seq.next_element()?);
-                let more = seq.next_element::<IgnoredAny>()?.is_some();
-                pair.filter(|_| !more)
-                    .map(|pair| Merge(Some(pair)))
-                    .ok_or_else(|| de::Error::custom("expected two tokens, in `model.merges`"))
-            }
+impl<'de> DeserializeSeed<'de> for Pair<'_> {
+    type Value = bool;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<bool, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Pair<'_> {
+    type Value = bool;
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("`model.merges` to hold \"left right\" or [\"left\", \"right\"]")
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<bool, E> {
+        let pair = text.split_once(' ').filter(|(_, right)| !right.contains(' '));
+        if let Some((left, right)) = pair {
+            self.0.push(left, right);
         }
-        deserializer.deserialize_any(Pair)
+        Ok(pair.is_some())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<bool, A::Error> {
+        let text = self.0.text();
+        let left = seq.next_element_seed(Text(text))?;
+        let middle = text.len();
+        let right = seq.next_element_seed(Text(text))?;
+        if left.and(right).is_none() || seq.next_element::<IgnoredAny>()?.is_some() {
+            return Err(de::Error::custom("expected two tokens, in `model.merges`"));
+        }
+        self.0.end_pair(middle);
+        Ok(true)
     }
 }

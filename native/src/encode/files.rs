@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::bpe::canonical_merges;
 use super::bytes::to_token;
 use super::file::{File, RawModel};
+use super::merges::Merges;
 use super::vocab::Vocab;
 use crate::error::{Error, Result};
 use crate::text::split::Splitter;
@@ -99,14 +100,14 @@ pub fn from_vocab_and_merges(vocab: &[u8], merges: &[u8]) -> Result<File> {
     let parsed = File::parse(format!("{{\"model\":{{\"vocab\":{entries}}}}}").as_bytes())
         .map_err(|e| Error::input(format!("vocab.json: {}", e.message)))?;
     let vocab = parsed.model.vocab.ok_or_else(|| Error::input("vocab.json: must be an object of tokens and ids"))?;
-    let mut pairs = Vec::new();
+    let mut pairs = Merges::default();
     for (i, line) in text(merges, "merges.txt")?.lines().enumerate() {
         if line.is_empty() || (i == 0 && line.starts_with("#version")) {
             continue;
         }
         match line.split_once(' ') {
             Some((left, right)) if !left.is_empty() && !right.is_empty() && !right.contains(' ') => {
-                pairs.push((left.to_owned(), right.to_owned()));
+                pairs.push(left, right);
             }
             _ => {
                 return Err(Error::input(format!(

@@ -55,11 +55,10 @@ impl Spelling {
     pub(super) fn of(tokenizer: &Tokenizer) -> Result<Self> {
         let mut spelling = Self { arena: Vec::new(), ends: Vec::new() };
         for id in 0..tokenizer.vocab_size() {
-            if let Ok((token, _)) = tokenizer.decoded_token(id) {
-                match bytes::to_bytes(token) {
-                    Some(bytes) => spelling.arena.extend(bytes),
-                    None => spelling.arena.extend_from_slice(token.as_bytes()),
-                }
+            if let Ok((token, _)) = tokenizer.decoded_token(id)
+                && !bytes::append_bytes(token, &mut spelling.arena)
+            {
+                spelling.arena.extend_from_slice(token.as_bytes());
             }
             let end = u32::try_from(spelling.arena.len())
                 .map_err(|_| Error::input("the vocabulary's text is longer than 4 GiB"))?;

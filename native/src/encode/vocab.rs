@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 
 /// Ids must fit in 21 bits: pairs of them share a 64-bit word with the rank of their merge.
 pub const MAX_ID: u32 = (1 << 21) - 2;
-const NONE: u32 = u32::MAX;
+const NONE: u64 = u64::MAX;
 
 /// Strings by id, and ids by string. Ids may have gaps.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +13,8 @@ pub struct Vocab {
     arena: Vec<u8>,
     /// `(start, end)` in the arena for each id; `None` for a gap.
     spans: Vec<Option<(u32, u32)>>,
-    table: Vec<u32>,
+    /// `hash << 32 | id`, of the hash its upper half: few tokens but the right one are compared.
+    table: Vec<u64>,
     len: usize,
 }
 
@@ -43,15 +44,21 @@ impl Vocab {
 
     #[inline]
     pub fn id(&self, token: &[u8]) -> Option<u32> {
+        self.find(token, hash(token)).ok()
+    }
+
+    /// The id of a token, or the free slot where it belongs (0 where there is none at all).
+    #[inline]
+    fn find(&self, token: &[u8], hash: u64) -> std::result::Result<u32, usize> {
         if self.table.is_empty() {
-            return None;
+            return Err(0);
         }
         let mask = self.table.len() - 1;
-        let mut at = hash(token) as usize & mask;
+        let mut at = hash as usize & mask;
         loop {
             match self.table[at] {
-                NONE => return None,
-                id if self.bytes(id) == Some(token) => return Some(id),
+                NONE => return Err(at),
+                slot if (slot ^ hash) >> 32 == 0 && self.bytes(slot as u32) == Some(token) => return Ok(slot as u32),
                 _ => at = (at + 1) & mask,
             }
         }
@@ -70,12 +77,17 @@ impl Vocab {
                 name()
             )));
         }
-        if let Some(other) = self.id(token) {
-            return Err(Error::input(format!("{:?} has two ids, {other} and {id}", name())));
+        if (self.len + 1) * 2 > self.table.len() {
+            self.grow();
         }
+        let hash = hash(token);
+        let slot = match self.find(token, hash) {
+            Err(slot) => slot,
+            Ok(other) => return Err(Error::input(format!("{:?} has two ids, {other} and {id}", name()))),
+        };
         let start = self.arena.len();
         let end = start + token.len();
-        if end >= NONE as usize {
+        if end >= u32::MAX as usize {
             return Err(Error::input("the vocabulary's text is longer than 4 GiB"));
         }
         self.arena.extend_from_slice(token);
@@ -84,34 +96,22 @@ impl Vocab {
         }
         self.spans[id as usize] = Some((start as u32, end as u32));
         self.len += 1;
-        if self.len * 2 > self.table.len() {
-            self.grow();
-        } else {
-            self.place(token, id);
-        }
+        self.table[slot] = (hash >> 32 << 32) | u64::from(id);
         Ok(())
     }
 
-    fn place(&mut self, token: &[u8], id: u32) {
-        let mask = self.table.len() - 1;
-        let mut at = hash(token) as usize & mask;
-        while self.table[at] != NONE {
-            at = (at + 1) & mask;
-        }
-        self.table[at] = id;
-    }
-
     fn grow(&mut self) {
-        self.table = vec![NONE; (self.table.len() * 2).max(16)];
-        for id in 0..self.end() {
-            if let Some((start, end)) = self.spans[id as usize] {
-                let mask = self.table.len() - 1;
-                let mut at = hash(&self.arena[start as usize..end as usize]) as usize & mask;
-                while self.table[at] != NONE {
-                    at = (at + 1) & mask;
-                }
-                self.table[at] = id;
+        let size = (self.table.len() * 4).max(1 << 10);
+        self.table.clear();
+        self.table.resize(size, NONE);
+        for (id, span) in self.spans.iter().enumerate() {
+            let Some((start, end)) = *span else { continue };
+            let hash = hash(&self.arena[start as usize..end as usize]);
+            let mut at = hash as usize & (size - 1);
+            while self.table[at] != NONE {
+                at = (at + 1) & (size - 1);
             }
+            self.table[at] = (hash >> 32 << 32) | id as u64;
         }
     }
 

@@ -58,32 +58,32 @@ pub fn partitions(
         let number = numbers(number).start + partition;
         About { number, part: portion.bytes.as_ref().map(part), ..About::default() }
     };
-    let (mut about, mut open, mut open_number) = (new(0), Vec::new(), None);
+    let empty = || Tokenized::with_room(dataset, dataset.partition_bytes);
+    let (mut about, mut open, mut open_number) = (new(0), empty(), None);
     let (mut spare, mut seen) = (Vec::new(), 0);
     while let Some(block) = documents.next(spare)? {
         progress.check()?;
         if open_number.replace(block.partition).is_some_and(|before| before != block.partition) {
-            close(std::mem::replace(&mut about, new(block.partition)), Tokenized::join(std::mem::take(&mut open)))?;
+            seen += open.seen;
+            close(std::mem::replace(&mut about, new(block.partition)), std::mem::replace(&mut open, empty()))?;
         }
         if let Some(part) = &mut about.part {
             part.lines += memchr::memchr_iter(b'\n', &block.bytes).count() as u64;
         }
         // No block has more documents than bytes of text.
         let marked = |copies: &[u8]| -> Vec<bool> {
-            (seen..seen + block.size as usize + 1)
+            (seen + open.seen..seen + open.seen + block.size as usize + 1)
                 .map(|at| copies.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1))
                 .collect()
         };
         let copies: Option<Vec<bool>> = copies.map(marked);
-        let tokens = tokenize(dataset, session.as_mut(), &block, &sources, copies.as_deref())?;
-        seen += tokens.seen;
-        open.push(tokens);
+        tokenize(dataset, session.as_mut(), &block, &sources, copies.as_deref(), &mut open)?;
         progress.add(block.size);
         spare = block.bytes;
     }
     // A portion without text has a partition too: its record tells that it was read.
     about.ends = true;
-    close(about, Tokenized::join(open))
+    close(about, open)
 }
 
 fn part(bytes: &std::ops::Range<u64>) -> Part {

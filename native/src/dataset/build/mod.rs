@@ -13,6 +13,7 @@ mod publish;
 mod tails;
 pub mod work;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
@@ -29,7 +30,7 @@ use super::manifest::Manifest;
 use super::plan::Plan;
 use super::tokenize::{Tokenized, tokenize};
 use crate::corpus::Source;
-use crate::corpus::cut::{Block, Cutter};
+use crate::corpus::cut::{BLOCK_BYTES, Block, Cutter};
 use crate::corpus::open::Fingerprint;
 use crate::corpus::records::Reject;
 use crate::error::{Error, Result};
@@ -52,9 +53,13 @@ pub struct Options {
 /// A partition on its way.
 #[derive(Default)]
 struct Open {
-    /// Hash of the text, and the documents where they aren't written yet.
-    blocks: Vec<Option<(u128, Option<Tokenized>)>>,
-    arrived: usize,
+    /// Blocks that arrived before an earlier one: the hash of the text, and the documents where they aren't written yet.
+    early: BTreeMap<usize, (u128, Option<Tokenized>)>,
+    /// Blocks cut so far, and those gathered in `documents` and `hashes`, in order.
+    cut: usize,
+    gathered: usize,
+    documents: Tokenized,
+    hashes: Vec<u8>,
     /// Known once its last block has been cut.
     expected: Option<usize>,
 }
@@ -63,6 +68,8 @@ struct Shared {
     open: FxHashMap<u64, Open>,
     records: Records,
     rejected: u64,
+    /// Memory of blocks that were gathered.
+    spare: Vec<Tokenized>,
     /// By partition and block.
     rejects: Vec<(u64, usize, Reject)>,
     failed: Option<Error>,
@@ -94,7 +101,8 @@ pub fn build(plan: &Plan, options: &Options, encoder: &dyn Encoder, progress: &P
     progress.start(sizes.sum::<u64>() * if plan.clean.compares() { 2 } else { 1 });
     let copies = copies::find(plan, options, progress)?;
     let rejected = records.values().map(|record| record.counts.rejected).sum();
-    let shared = Shared { open: FxHashMap::default(), records, rejected, rejects: Vec::new(), failed: None };
+    let shared =
+        Shared { open: FxHashMap::default(), records, rejected, spare: Vec::new(), rejects: Vec::new(), failed: None };
     let builder = Builder {
         plan,
         options,
@@ -128,20 +136,22 @@ impl Builder<'_> {
         loop {
             self.progress.check()?;
             let Some(block) = self.next_block(std::mem::take(&mut spare))? else { return Ok(()) };
-            let (partition, done) = {
-                let shared = lock(&self.shared)?;
+            let (partition, done, mut tokens) = {
+                let mut shared = lock(&self.shared)?;
                 if shared.failed.is_some() {
                     return Ok(());
                 }
-                (block.partition, shared.records.contains_key(&block.partition))
+                let tokens = shared.spare.pop();
+                (block.partition, shared.records.contains_key(&block.partition), tokens)
             };
             let hash = xxh3_128(&block.bytes);
             let copies = self.copies.as_ref().and_then(|all| all.get(&(partition, block.index))).map(Vec::as_slice);
-            let tokens = if done {
-                None
+            if done {
+                tokens = None;
             } else {
-                Some(tokenize(self.plan, session.as_mut(), &block, &self.options.sources, copies)?)
-            };
+                let tokens = tokens.get_or_insert_with(|| Tokenized::with_room(self.plan, BLOCK_BYTES as u64));
+                tokenize(self.plan, session.as_mut(), &block, &self.options.sources, copies, tokens)?;
+            }
             self.progress.add(block.read);
             if let Some(open) = self.arrive(&block, hash, tokens)? {
                 self.close(partition, open)?;
@@ -156,10 +166,12 @@ impl Builder<'_> {
         let block = cutter.next(spare)?;
         if let Some(block) = &block {
             let mut shared = lock(&self.shared)?;
-            let open = shared.open.entry(block.partition).or_default();
-            open.blocks.push(None);
+            let room = || Tokenized::with_room(self.plan, self.plan.partition_bytes.min(self.progress.total()));
+            let open =
+                shared.open.entry(block.partition).or_insert_with(|| Open { documents: room(), ..Open::default() });
+            open.cut += 1;
             if block.last {
-                open.expected = Some(open.blocks.len());
+                open.expected = Some(open.cut);
             }
         }
         Ok(block)
@@ -168,19 +180,28 @@ impl Builder<'_> {
     /// Files a block; returns its partition when that is complete.
     fn arrive(&self, block: &Block, hash: u128, tokens: Option<Tokenized>) -> Result<Option<Open>> {
         let mut shared = lock(&self.shared)?;
+        let shared = &mut *shared;
         if let Some(tokens) = &tokens {
             shared.rejected += tokens.rejects.len() as u64;
             shared.rejects.extend(tokens.rejects.iter().map(|reject| (block.partition, block.index, reject.clone())));
             if shared.rejected > self.options.max_rejects {
-                return Err(self.too_many(&mut shared));
+                return Err(self.too_many(shared));
             }
         }
         let Some(open) = shared.open.get_mut(&block.partition) else {
             return Err(Error::internal("a block without a partition"));
         };
-        open.blocks[block.index] = Some((hash, tokens));
-        open.arrived += 1;
-        if open.expected == Some(open.arrived) { Ok(shared.open.remove(&block.partition)) } else { Ok(None) }
+        open.early.insert(block.index, (hash, tokens));
+        while let Some((hash, tokens)) = open.early.remove(&open.gathered) {
+            open.gathered += 1;
+            open.hashes.extend(hash.to_le_bytes());
+            if let Some(mut tokens) = tokens {
+                open.documents.append(&tokens);
+                tokens.clear();
+                shared.spare.push(tokens);
+            }
+        }
+        if open.expected == Some(open.gathered) { Ok(shared.open.remove(&block.partition)) } else { Ok(None) }
     }
 
     /// Leaves the refused records where they can be looked at, and names the first.
@@ -193,8 +214,7 @@ impl Builder<'_> {
 
     /// Assembles a partition whose blocks are all there, writes its files and its record.
     fn close(&self, partition: u64, open: Open) -> Result<()> {
-        let hashes: Vec<u8> = open.blocks.iter().flatten().flat_map(|(hash, _)| hash.to_le_bytes()).collect();
-        let hash = format!("{:032x}", xxh3_128(&hashes));
+        let hash = format!("{:032x}", xxh3_128(&open.hashes));
         if let Some(record) = lock(&self.shared)?.records.get(&partition) {
             return if record.hash == hash {
                 Ok(())
@@ -203,9 +223,8 @@ impl Builder<'_> {
                     .with_hint(format!("delete {} and start again", self.work.dir.display())))
             };
         }
-        let all = Tokenized::join(open.blocks.into_iter().flatten().filter_map(|(_, tokens)| tokens).collect());
         let about = About { number: partition, hash, ..About::default() };
-        let record = partition::write(self.plan, about, all, &mut &self.work, true, self.progress)?;
+        let record = partition::write(self.plan, about, open.documents, &mut &self.work, true, self.progress)?;
         let mut shared = lock(&self.shared)?;
         shared.rejects.retain(|(of, _, _)| *of != partition);
         shared.records.insert(partition, record);
