@@ -66,8 +66,9 @@ fn main() {
     let docs = read(&causal);
     let tokens = docs.ids.len();
     show("encode", tokens, cpu_seconds() - started);
-    let lengths: Vec<u32> =
-        (0..docs.len()).flat_map(|doc| docs.doc(doc).chunks(1024).map(|piece| piece.len() as u32)).collect();
+    let lengths: Vec<u32> = (0..docs.len())
+        .flat_map(|doc| docs.doc(doc).to_vec().chunks(1024).map(|piece| piece.len() as u32).collect::<Vec<_>>())
+        .collect();
     measure("bestFit", tokens, || best_fit(&lengths, 1024));
     measure_with("pack", tokens, || docs.clone(), |docs| assemble(&causal, docs, true).unwrap());
 

@@ -6,6 +6,7 @@ use arrow_array::{ArrayRef, BooleanArray, FixedSizeListArray, Int32Array, ListAr
 use arrow_buffer::{BooleanBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field};
 
+use super::ids::Run;
 use super::tokens::arrow;
 use crate::error::{Error, Result};
 use crate::vocab::machine::huge_pages;
@@ -34,6 +35,15 @@ impl Ids {
         match self {
             Ids::Narrow(out) => out.extend(ids.iter().map(|&id| id as u16)),
             Ids::Wide(out) => out.extend(ids.iter().map(|&id| id as i32)),
+        }
+    }
+
+    #[inline]
+    pub fn extend_from(&mut self, run: Run) {
+        match (run, self) {
+            (Run::Narrow(ids), Ids::Narrow(out)) => out.extend_from_slice(ids),
+            (Run::Narrow(ids), Ids::Wide(out)) => out.extend(ids.iter().map(|&id| i32::from(id))),
+            (Run::Wide(ids), out) => out.extend(ids),
         }
     }
 

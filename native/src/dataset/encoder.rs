@@ -1,5 +1,6 @@
 //! What the dataset room asks of a tokenizer: text in, ids out, in a session that one thread owns.
 
+use super::ids::TokenIds;
 use super::tokens::WORD;
 use crate::encode::{EncodeOptions, Scratch, Tokenizer, Unit};
 use crate::error::Result;
@@ -12,29 +13,33 @@ pub trait Encoder: Sync {
 /// One thread's encoding, with the buffers and caches it needs.
 pub trait Session {
     /// Appends the ids of `text` to `out`; no special tokens are added.
-    fn encode(&mut self, text: &str, out: &mut Vec<u32>) -> Result<()>;
+    fn encode(&mut self, text: &str, out: &mut TokenIds) -> Result<()>;
     /// The same, and a mark an id: `WORD` where a word of the pre-tokenizer begins. A Chinese character is a word of its
     /// own, also where the pre-tokenizer takes a run of them as one.
-    fn encode_words(&mut self, text: &str, out: &mut Vec<u32>, marks: &mut Vec<u8>) -> Result<()>;
+    fn encode_words(&mut self, text: &str, out: &mut TokenIds, marks: &mut Vec<u8>) -> Result<()>;
 }
 
 impl Encoder for Tokenizer {
     fn session(&self) -> Box<dyn Session + '_> {
-        Box::new(Encoding { tokenizer: self, scratch: Scratch::default() })
+        Box::new(Encoding { tokenizer: self, scratch: Scratch::default(), ids: Vec::new() })
     }
 }
 
 struct Encoding<'a> {
     tokenizer: &'a Tokenizer,
     scratch: Scratch,
+    ids: Vec<u32>,
 }
 
 impl Session for Encoding<'_> {
-    fn encode(&mut self, text: &str, out: &mut Vec<u32>) -> Result<()> {
-        self.tokenizer.encode_into(text, &mut self.scratch, out)
+    fn encode(&mut self, text: &str, out: &mut TokenIds) -> Result<()> {
+        self.ids.clear();
+        self.tokenizer.encode_into(text, &mut self.scratch, &mut self.ids)?;
+        out.extend_from_slice(&self.ids);
+        Ok(())
     }
 
-    fn encode_words(&mut self, text: &str, out: &mut Vec<u32>, marks: &mut Vec<u8>) -> Result<()> {
+    fn encode_words(&mut self, text: &str, out: &mut TokenIds, marks: &mut Vec<u8>) -> Result<()> {
         let options = EncodeOptions {
             add_special_tokens: false,
             special_as_text: false,

@@ -4,6 +4,7 @@ pub mod build;
 pub mod collate;
 pub mod columns;
 pub mod encoder;
+pub mod ids;
 pub mod loader;
 pub mod manifest;
 pub mod pack;

@@ -117,7 +117,7 @@ impl Rows {
     #[inline]
     pub fn piece(&mut self, before: &[u32], docs: &TokenDocs, range: Range<usize>, after: &[u32], mark: u8) {
         self.ids.extend(before);
-        self.ids.extend(&docs.ids[range.clone()]);
+        self.ids.extend_from(docs.ids.part(range.clone()));
         self.ids.extend(after);
         let length = before.len() + range.len() + after.len();
         if let Some(bits) = &mut self.bits {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::encoder::Session;
+use super::ids::TokenIds;
 use super::plan::{Plan, SPLITS, Task};
 use super::tasks::chat;
 use super::tasks::mask::Masking;
@@ -17,7 +18,6 @@ use crate::corpus::dedup::{Signature, signature};
 use crate::corpus::records::{self, Reject};
 use crate::corpus::sentences::sentences as split_sentences;
 use crate::error::Result;
-use crate::vocab::machine::room_on_huge_pages;
 
 /// What reading came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ impl Tokenized {
     pub fn with_room(plan: &Plan, bytes: u64) -> Self {
         let mut out = Self::default();
         let largest = (0..SPLITS.len()).max_by(|&a, &b| plan.split[a].total_cmp(&plan.split[b])).unwrap_or(0);
-        out.splits[largest].ids = room_on_huge_pages(usize::try_from(bytes / 3).unwrap_or(0));
+        out.splits[largest].ids = TokenIds::with_room(usize::try_from(bytes / 3).unwrap_or(0));
         out
     }
 

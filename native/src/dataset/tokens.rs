@@ -5,10 +5,11 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, BinaryArray, Int32Array, ListArray, RecordBatch};
-use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer, ToByteSlice};
+use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::ids::{Run, TokenIds};
 use crate::error::{Error, Result};
 
 /// A word of the pre-tokenizer starts at this token.
@@ -24,7 +25,7 @@ pub const SECOND: u8 = 8;
 /// `labels`, where a task needs them, has one class a document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenDocs {
-    pub ids: Vec<u32>,
+    pub ids: TokenIds,
     pub ends: Vec<usize>,
     pub marks: Vec<u8>,
     pub labels: Vec<i32>,
@@ -44,8 +45,8 @@ impl TokenDocs {
         start..self.ends[doc]
     }
 
-    pub fn doc(&self, doc: usize) -> &[u32] {
-        &self.ids[self.range(doc)]
+    pub fn doc(&self, doc: usize) -> Run<'_> {
+        self.ids.part(self.range(doc))
     }
 
     /// Empties it and keeps its memory.
@@ -58,7 +59,7 @@ impl TokenDocs {
 
     /// Appends a part of `other` as a document of its own.
     pub fn push_from(&mut self, other: &TokenDocs, range: std::ops::Range<usize>) {
-        self.ids.extend_from_slice(&other.ids[range.clone()]);
+        self.ids.extend_from(other.ids.part(range.clone()));
         if !other.marks.is_empty() {
             self.marks.extend_from_slice(&other.marks[range]);
         }
@@ -67,7 +68,7 @@ impl TokenDocs {
 
     pub fn append(&mut self, other: &TokenDocs) {
         let base = self.ids.len();
-        self.ids.extend_from_slice(&other.ids);
+        self.ids.extend_from(other.ids.run());
         self.marks.extend_from_slice(&other.marks);
         self.labels.extend_from_slice(&other.labels);
         self.ends.extend(other.ends.iter().map(|end| base + end));
@@ -76,7 +77,7 @@ impl TokenDocs {
     /// Of the ids and of where documents end.
     pub fn hash(&self) -> u64 {
         let mut hash = Xxh3::new();
-        hash.update(self.ids.as_slice().to_byte_slice());
+        self.ids.run().hash(&mut hash);
         for &end in &self.ends {
             hash.update(&(end as u64).to_le_bytes());
         }
@@ -99,7 +100,7 @@ impl TokenDocs {
             offsets.push(i32::try_from(end).map_err(|_| Error::internal("more than 2^31 ids in one partition"))?);
         }
         let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-        let ids: Int32Array = self.ids.iter().map(|&id| id as i32).collect::<Vec<_>>().into();
+        let ids: Int32Array = self.ids.run().iter().map(|id| id as i32).collect::<Vec<_>>().into();
         let ids = ListArray::try_new(item(), offsets.clone(), Arc::new(ids), None).map_err(arrow)?;
         let marks = if self.marks.is_empty() {
             BinaryArray::new_null(self.len())

@@ -84,6 +84,9 @@ pub fn canonical_merges(vocab: &Vocab, made: impl Iterator<Item = u32>) -> Resul
 /// Symbols beyond this number are merged through a heap: below it, looking for the least rank is faster.
 const SMALL: usize = 96;
 
+/// Merges that are looked up at once.
+const AT_ONCE: usize = 16;
+
 impl Bpe {
     /// From merges in the order of rank.
     pub fn new(vocab: Vocab, merges: &Merges, options: Options) -> Result<Self> {
@@ -92,24 +95,31 @@ impl Bpe {
         let ranked = in_parts(vec![0..half, half..merges.len()], |ranks| {
             let mut out: Vec<Merge> = Vec::with_capacity(ranks.len());
             let mut spelt = String::new();
-            for rank in ranks {
-                let (mut joined, middle) = merges.get(rank).unwrap_or_default();
-                let (left, right) = joined.split_at(middle);
-                let find = |token: &str| {
-                    vocab
-                        .id(token.as_bytes())
-                        .ok_or_else(|| Error::input(format!("model.merges[{rank}]: {token:?} isn't in model.vocab")))
-                };
-                if let Some(rest) = right.strip_prefix(prefix).filter(|_| !prefix.is_empty()) {
+            for first in ranks.clone().step_by(AT_ONCE) {
+                // Some at once, so that the table is not waited for token by token.
+                let some = first..ranks.end.min(first + AT_ONCE);
+                let mut hashes = [(0, 0); AT_ONCE];
+                for (rank, hashes) in some.clone().zip(&mut hashes) {
+                    let (left, right) = merges.get(rank);
+                    *hashes = (vocab.fetch(left.as_bytes()), vocab.fetch(right.as_bytes()));
+                }
+                for (rank, hashes) in some.zip(hashes) {
+                    let (left, right) = merges.get(rank);
+                    let missing =
+                        |token: &str| Error::input(format!("model.merges[{rank}]: {token:?} isn't in model.vocab"));
+                    let l = vocab.id_at(left.as_bytes(), hashes.0).ok_or_else(|| missing(left))?;
+                    let r = vocab.id_at(right.as_bytes(), hashes.1).ok_or_else(|| missing(right))?;
                     spelt.clear();
                     spelt.push_str(left);
-                    spelt.push_str(rest);
-                    joined = &spelt;
+                    spelt.push_str(right.strip_prefix(prefix).unwrap_or(right));
+                    // Most vocabularies list what merges make in the order of the merges.
+                    let next = out.last().map_or(0, |merge| merge.made + 1);
+                    let made = match vocab.bytes(next) {
+                        Some(token) if token == spelt.as_bytes() => next,
+                        _ => vocab.id(spelt.as_bytes()).ok_or_else(|| missing(&spelt))?,
+                    };
+                    out.push(Merge { left: l, right: r, made, rank: rank as u32 });
                 }
-                // Most vocabularies list what merges make in the order of the merges.
-                let next = out.last().map_or(0, |merge| merge.made + 1);
-                let made = if vocab.bytes(next) == Some(joined.as_bytes()) { Ok(next) } else { find(joined) };
-                out.push(Merge { left: find(left)?, right: find(right)?, made: made?, rank: rank as u32 });
             }
             Ok(out)
         });
@@ -142,7 +152,7 @@ impl Bpe {
                 chars.insert(c, id);
             }
         }
-        let pairs = Pairs::with_capacity(merges.len());
+        let pairs = Pairs::with_capacity(0);
         let mut model = Self { vocab, options, merges, pairs, made, unk, fallback, chars };
         model.rank_pairs()?;
         Ok(model)

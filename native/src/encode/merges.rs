@@ -31,10 +31,10 @@ impl Merges {
         self.ends.push((middle, self.text.len()));
     }
 
-    /// Both tokens of a rank, one behind the other, and where the second begins.
-    pub fn get(&self, rank: usize) -> Option<(&str, usize)> {
-        let (middle, end) = *self.ends.get(rank)?;
-        let start = if rank == 0 { 0 } else { self.ends[rank - 1].1 };
-        Some((self.text.get(start..end)?, middle - start))
+    /// Both tokens of a rank; empty ones beyond the last.
+    pub fn get(&self, rank: usize) -> (&str, &str) {
+        let start = if rank == 0 { 0 } else { self.ends.get(rank - 1).map_or(0, |ends| ends.1) };
+        let (middle, end) = self.ends.get(rank).copied().unwrap_or((start, start));
+        (self.text.get(start..middle).unwrap_or_default(), self.text.get(middle..end).unwrap_or_default())
     }
 }

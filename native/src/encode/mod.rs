@@ -16,6 +16,7 @@ mod ids;
 mod json;
 mod merges;
 mod pairs;
+mod parse;
 mod post;
 mod pretokenise;
 mod queue;

@@ -1,13 +1,14 @@
 //! Ids to text: through the decoder, or where that is byte-level alone by the bytes of each token.
 
 use super::bytes;
+use super::decode::Decoder;
 use super::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
 
 /// Bytes by id in one arena.
 pub(super) struct Spelling {
     arena: Vec<u8>,
-    ends: Vec<u32>,
+    ends: Vec<usize>,
 }
 
 impl Tokenizer {
@@ -24,7 +25,8 @@ impl Tokenizer {
 
     /// Ids to text. An id that the vocabulary lacks is an error.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
-        if let Some(spelling) = &self.spelling {
+        if matches!(self.decoder, Some(Decoder::ByteLevel)) {
+            let spelling = self.spelling.get_or_init(|| Spelling::of(self));
             let mut out = Vec::with_capacity(ids.len() * 4);
             for id in ids {
                 if !(self.decoded_token(*id)?.1 && skip_special) {
@@ -52,7 +54,7 @@ impl Tokenizer {
 
 impl Spelling {
     /// The bytes that each id of a byte-level tokenizer decodes to.
-    pub(super) fn of(tokenizer: &Tokenizer) -> Result<Self> {
+    fn of(tokenizer: &Tokenizer) -> Self {
         let mut spelling = Self { arena: Vec::new(), ends: Vec::new() };
         for id in 0..tokenizer.vocab_size() {
             if let Ok((token, _)) = tokenizer.decoded_token(id)
@@ -60,16 +62,14 @@ impl Spelling {
             {
                 spelling.arena.extend_from_slice(token.as_bytes());
             }
-            let end = u32::try_from(spelling.arena.len())
-                .map_err(|_| Error::input("the vocabulary's text is longer than 4 GiB"))?;
-            spelling.ends.push(end);
+            spelling.ends.push(spelling.arena.len());
         }
-        Ok(spelling)
+        spelling
     }
 
     fn bytes(&self, id: u32) -> &[u8] {
         let id = id as usize;
-        let start = if id == 0 { 0 } else { self.ends[id - 1] as usize };
-        &self.arena[start..self.ends[id] as usize]
+        let start = if id == 0 { 0 } else { self.ends[id - 1] };
+        &self.arena[start..self.ends[id]]
     }
 }

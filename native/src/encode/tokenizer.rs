@@ -1,6 +1,8 @@
 //! A tokenizer.json in, a tokenizer out. Two ways lead to the same ids: the short one (`ids.rs`, ids alone, through a
 //! cache) and the long one (`rows.rs`, with offsets, words and the template); `spelling.rs` leads back to text.
 
+use std::sync::OnceLock;
+
 use serde_json::{Map, Value};
 
 use super::added::{Added, AddedToken};
@@ -33,8 +35,8 @@ pub struct Tokenizer {
     pub padding: Option<Padding>,
     roles: Roles,
     pub(super) short: Option<ByteBpe>,
-    /// The bytes that each id decodes to, where the decoder is byte-level alone.
-    pub(super) spelling: Option<Spelling>,
+    /// The bytes that each id decodes to, where the decoder is byte-level alone: made by the first who decodes.
+    pub(super) spelling: OnceLock<Spelling>,
     pub(super) key: u64,
 }
 
@@ -72,7 +74,7 @@ impl Tokenizer {
             normalizer,
             roles,
             short: None,
-            spelling: None,
+            spelling: OnceLock::new(),
             key,
             rest: Map::new(),
             model_options,
@@ -80,9 +82,6 @@ impl Tokenizer {
         tokenizer.rest = file.rest;
         if let (Model::Bpe(bpe), Some(_)) = (&tokenizer.model, tokenizer.byte_level_split()) {
             tokenizer.short = ByteBpe::new(bpe)?;
-        }
-        if matches!(tokenizer.decoder, Some(Decoder::ByteLevel)) {
-            tokenizer.spelling = Some(Spelling::of(&tokenizer)?);
         }
         Ok(tokenizer)
     }

@@ -2,6 +2,7 @@
 
 use super::hash::hash;
 use crate::error::{Error, Result};
+use crate::vocab::machine::prefetch;
 
 /// Ids must fit in 21 bits: pairs of them share a 64-bit word with the rank of their merge.
 pub const MAX_ID: u32 = (1 << 21) - 2;
@@ -45,6 +46,20 @@ impl Vocab {
     #[inline]
     pub fn id(&self, token: &[u8]) -> Option<u32> {
         self.find(token, hash(token)).ok()
+    }
+
+    /// Starts to look a token up; `id_at` goes on.
+    #[inline]
+    pub fn fetch(&self, token: &[u8]) -> u64 {
+        let hash = hash(token);
+        prefetch(&self.table, hash as usize & self.table.len().saturating_sub(1));
+        hash
+    }
+
+    /// The id of a token whose hash `fetch` gave.
+    #[inline]
+    pub fn id_at(&self, token: &[u8], hash: u64) -> Option<u32> {
+        self.find(token, hash).ok()
     }
 
     /// The id of a token, or the free slot where it belongs (0 where there is none at all).

@@ -18,6 +18,7 @@ use millrace_native::corpus::records::Fields;
 use millrace_native::corpus::{Format, Source};
 use millrace_native::dataset::build::{Options, build};
 use millrace_native::dataset::encoder::{Encoder, Session};
+use millrace_native::dataset::ids::TokenIds;
 use millrace_native::dataset::loader::{self, Loader, SetOptions};
 use millrace_native::dataset::manifest::Manifest;
 use millrace_native::dataset::plan::{Plan, Task, VERSION, Vocabulary};
@@ -37,12 +38,12 @@ impl Encoder for Bytes {
 }
 
 impl Session for Bytes {
-    fn encode(&mut self, text: &str, out: &mut Vec<u32>) -> Result<()> {
+    fn encode(&mut self, text: &str, out: &mut TokenIds) -> Result<()> {
         out.extend(text.bytes().map(u32::from));
         Ok(())
     }
 
-    fn encode_words(&mut self, text: &str, out: &mut Vec<u32>, _: &mut Vec<u8>) -> Result<()> {
+    fn encode_words(&mut self, text: &str, out: &mut TokenIds, _: &mut Vec<u8>) -> Result<()> {
         self.encode(text, out)
     }
 }
@@ -174,12 +175,12 @@ impl Encoder for Failing {
 }
 
 impl Session for &Failing {
-    fn encode(&mut self, text: &str, out: &mut Vec<u32>) -> Result<()> {
+    fn encode(&mut self, text: &str, out: &mut TokenIds) -> Result<()> {
         let left = self.0.fetch_sub(1, Ordering::Relaxed);
         if left == 0 { Err(Error::internal("as wanted")) } else { Bytes.encode(text, out) }
     }
 
-    fn encode_words(&mut self, text: &str, out: &mut Vec<u32>, _: &mut Vec<u8>) -> Result<()> {
+    fn encode_words(&mut self, text: &str, out: &mut TokenIds, _: &mut Vec<u8>) -> Result<()> {
         self.encode(text, out)
     }
 }

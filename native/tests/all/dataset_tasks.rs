@@ -12,6 +12,7 @@ use millrace_native::corpus::{Format, Source};
 use millrace_native::dataset::build::{Options, build};
 use millrace_native::dataset::collate::Column;
 use millrace_native::dataset::encoder::{Encoder, Session};
+use millrace_native::dataset::ids::TokenIds;
 use millrace_native::dataset::loader::{self, Loader, SetOptions};
 use millrace_native::dataset::plan::{Plan, Task, VERSION, Vocabulary};
 use millrace_native::dataset::rng::{Purpose, Rng};
@@ -49,11 +50,11 @@ impl Encoder for Letters {
 }
 
 impl Session for Letters {
-    fn encode(&mut self, text: &str, out: &mut Vec<u32>) -> Result<()> {
+    fn encode(&mut self, text: &str, out: &mut TokenIds) -> Result<()> {
         self.encode_words(text, out, &mut Vec::new())
     }
 
-    fn encode_words(&mut self, text: &str, out: &mut Vec<u32>, marks: &mut Vec<u8>) -> Result<()> {
+    fn encode_words(&mut self, text: &str, out: &mut TokenIds, marks: &mut Vec<u8>) -> Result<()> {
         marks.resize(out.len(), 0);
         let mut begins = true;
         for c in text.chars() {

@@ -233,7 +233,7 @@ mod tests {
             let plan = plan(pack, 32);
             let parts = [docs(&a, 0), docs(&b, 10_000)];
             let wanted: Vec<Vec<u32>> = parts.iter().flat_map(|part| {
-                (0..part.len()).flat_map(|doc| part.doc(doc).chunks(32).map(<[u32]>::to_vec).collect::<Vec<_>>())
+                (0..part.len()).flat_map(|doc| part.doc(doc).to_vec().chunks(32).map(<[u32]>::to_vec).collect::<Vec<_>>())
             }).collect();
             let rows = rows(&plan, parts);
             prop_assert!(rows.iter().all(|row| row.iter().map(Vec::len).sum::<usize>() <= 32));
@@ -252,7 +252,7 @@ mod tests {
         ) {
             let parts = [docs(&a, 0), docs(&b, 10_000)];
             let wanted: Vec<u32> =
-                parts.iter().flat_map(|part| (0..part.len()).flat_map(|doc| part.doc(doc)[1..].to_vec())).collect();
+                parts.iter().flat_map(|part| (0..part.len()).flat_map(|doc| part.doc(doc).to_vec()[1..].to_vec())).collect();
             let rows = rows(&plan(Pack::Concat, 32), parts);
             let mut found: Vec<u32> = rows.iter().flatten().flat_map(|piece| piece[1..].to_vec()).collect();
             found.sort_unstable();

@@ -49,11 +49,11 @@ pub fn assemble(plan: &Plan, task: &Classify, docs: TokenDocs) -> Result<Assembl
         counts.cut_documents += u64::from(excess > 0);
         let start = ids.len();
         ids.extend(&begin);
-        ids.extend(&docs.ids[range.start..range.start + a]);
+        ids.extend_from(docs.ids.part(range.start..range.start + a));
         ids.extend(&[if task.pair { task.between } else { task.end }]);
         firsts.push((ids.len() - start) as i32);
         if task.pair {
-            ids.extend(&docs.ids[second..second + b]);
+            ids.extend_from(docs.ids.part(second..second + b));
             ids.extend(&[task.end]);
         }
         ends.push(ids.len() as i32);

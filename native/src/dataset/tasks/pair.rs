@@ -20,7 +20,6 @@ use crate::dataset::shard::Shard;
 use crate::dataset::task::{Assembled, Counts, Place};
 use crate::dataset::tokens::{SENTENCE, TokenDocs, WORD};
 use crate::error::{Error, Result};
-use crate::vocab::machine::prefetch;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -212,10 +211,10 @@ fn write(plan: &Plan, task: &Pair, docs: &TokenDocs, instances: &[Instance]) -> 
     for (i, Instance { a, b, label }) in instances.iter().enumerate() {
         // Pairs come in random order: their ids would be waited for.
         if let Some(next) = instances.get(i + 8) {
-            [&next.a, &next.b].into_iter().for_each(|side| prefetch(&docs.ids, side.start));
+            [&next.a, &next.b].into_iter().for_each(|side| docs.ids.prefetch(side.start));
         }
         for (text, mark) in [(0..0, task.cls), (a.clone(), task.sep), (b.clone(), task.sep)] {
-            ids.extend(&docs.ids[text.clone()]);
+            ids.extend_from(docs.ids.part(text.clone()));
             ids.extend(&[mark]);
             if let Some(bits) = &mut bits {
                 bits.extend(text.map(|t| docs.marks[t] & WORD != 0));

@@ -34,13 +34,13 @@ pub fn assemble(plan: &Plan, task: &Seq2seq, docs: TokenDocs) -> Result<Assemble
     for doc in 0..docs.len() {
         let range = docs.range(doc);
         let second = range.clone().find(|&t| docs.marks[t] & SECOND != 0).unwrap_or(range.end);
-        let (source, target) = (&docs.ids[range.start..second], &docs.ids[second..range.end]);
+        let (source, target) = (docs.ids.part(range.start..second), docs.ids.part(second..range.end));
         let (n, m) = (source.len().min(plan.seq_len - 1), target.len().min(task.target_len - 1));
         counts.cut_documents += u64::from(n < source.len() || m < target.len());
-        sources.extend(&source[..n]);
+        sources.extend_from(source.part(0..n));
         sources.extend(&[task.eos]);
         source_ends.push(sources.len() as i32);
-        targets.extend(&target[..m]);
+        targets.extend_from(target.part(0..m));
         targets.extend(&[task.eos]);
         target_ends.push(targets.len() as i32);
         counts.tokens += (n + m + 2) as u64;
