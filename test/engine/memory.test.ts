@@ -22,17 +22,20 @@ test.before(async () => {
 });
 test.after.always(() => rm(dir, { recursive: true, force: true }));
 
-/** Most memory in MB that the process has held, as it stands whenever it writes. */
+/** Most memory in MB that the process has held, as it stands whenever it writes and a hundred times a second. */
 async function peak(steps: string, plan: string, input: Buffer): Promise<number> {
   const child = startStage(steps, plan, 0);
   let most = 0;
-  child.stdout.on('data', async () => {
+  const look = async () => {
     const status = await readFile(`/proc/${child.pid}/status`, 'utf8').catch(() => '');
     most = Math.max(most, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
-  });
+  };
+  child.stdout.on('data', look);
+  const clock = setInterval(look, 10);
   child.stderr.resume();
   child.stdin.end(input);
   const [code] = (await once(child, 'close')) as [number | null];
+  clearInterval(clock);
   if (code !== 0) throw new Error(`${steps} ended with ${code}`);
   return most;
 }

@@ -14,6 +14,9 @@ use crate::corpus::open::{Fingerprint, hex};
 use crate::error::{Error, Result};
 use crate::vocab::machine::in_parts;
 
+/// Bytes that are worth a thread: they are hashed while they are written.
+const LARGE: usize = 1 << 20;
+
 /// Hashes what passes through.
 pub struct Hashed<W> {
     inner: W,
@@ -28,6 +31,22 @@ impl<W: Write> Write for Hashed<W> {
         self.bytes += n as u64;
         Ok(n)
     }
+
+    fn write_all(&mut self, data: &[u8]) -> io::Result<()> {
+        let Self { inner, hash, .. } = self;
+        if data.len() < LARGE {
+            hash.update(data);
+            inner.write_all(data)?;
+        } else {
+            std::thread::scope(|scope| {
+                scope.spawn(|| hash.update(data));
+                inner.write_all(data)
+            })?;
+        }
+        self.bytes += data.len() as u64;
+        Ok(())
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
     }
