@@ -164,7 +164,7 @@ impl<'a> Run<'a> {
     }
 
     /// Hashes them as numbers of four bytes, whatever they take in memory.
-    pub fn hash(self, hash: &mut Xxh3) {
+    pub fn hash_into(self, hash: &mut Xxh3) {
         match self {
             Self::Wide(ids) => hash.update(ids.to_byte_slice()),
             Self::Narrow(ids) => {
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(more.part(1..11).to_vec(), numbers[10..20]);
         let hash_of = |ids: &TokenIds| {
             let mut hash = Xxh3::new();
-            ids.run().hash(&mut hash);
+            ids.run().hash_into(&mut hash);
             hash.digest()
         };
         let narrow = (hash_of(&ids), ids.clone());

@@ -77,7 +77,7 @@ impl TokenDocs {
     /// Of the ids and of where documents end.
     pub fn hash(&self) -> u64 {
         let mut hash = Xxh3::new();
-        self.ids.run().hash(&mut hash);
+        self.ids.run().hash_into(&mut hash);
         for &end in &self.ends {
             hash.update(&(end as u64).to_le_bytes());
         }
