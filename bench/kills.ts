@@ -74,7 +74,8 @@ const hash = (out: string) => {
   return `${last} ${all.digest('hex')}`;
 };
 
-const { ms } = await train(join(dir, 'whole'));
+const { ms, code: ended, said: why } = await train(join(dir, 'whole'));
+if (ended !== 0) throw new Error(`the undisturbed run ended with exit code ${ended}: ${why}`);
 const expected = hash(join(dir, 'whole'));
 let [kills, runs, equal] = [0, 0, 0];
 while (kills < Number(values.kills)) {

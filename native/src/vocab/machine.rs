@@ -68,6 +68,16 @@ pub fn room_on_huge_pages<T>(len: usize) -> Vec<T> {
     out
 }
 
+/// From now on large vectors go back to the system as soon as they are freed. The allocator of glibc keeps larger and larger
+/// ones otherwise, in pieces that the next one doesn't fit into.
+pub fn give_back_large() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: a setting of the allocator, which may be made at any time.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 4 << 20);
+    }
+}
+
 /// Asks for huge pages under a large vector, before it is written to: its random reads miss the page tables otherwise.
 pub fn huge_pages<T>(vec: &mut Vec<T>) {
     #[cfg(target_os = "linux")]

@@ -35,6 +35,7 @@ use crate::corpus::open::Fingerprint;
 use crate::corpus::records::Reject;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::vocab::machine::give_back_large;
 
 /// Where and how, as opposed to what: nothing here changes a byte of a shard.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -93,6 +94,7 @@ fn lock<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>> {
 /// Builds the dataset. Progress counts bytes of the files as they lie on disk, twice where copies are looked for first.
 pub fn build(plan: &Plan, options: &Options, encoder: &dyn Encoder, progress: &Progress) -> Result<Manifest> {
     plan.check()?;
+    give_back_large();
     if options.sources.is_empty() {
         return Err(Error::input("there are no input files"));
     }
