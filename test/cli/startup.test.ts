@@ -14,10 +14,15 @@ function cpu(args: string[]): number {
   return 1000 * (user + system);
 }
 
-test('millrace --help starts in less than 150 ms', (t) => {
-  const times = Array.from({ length: 7 }, () => cpu([main, '--help'])).sort((a, b) => a - b);
-  t.log(`CPU time, median of 7: ${times[3]!.toFixed(0)} ms (of which Node itself ${cpu(['-e', '0']).toFixed(0)} ms)`);
-  t.true(times[3]! < 150, times.join(' '));
+test('millrace --help starts in less than 150 ms, or where Node alone is slow in less than 2.5 times that', (t) => {
+  const [ours, node]: [number[], number[]] = [[], []];
+  for (let i = 0; i < 7; i++) {
+    ours.push(cpu([main, '--help']));
+    node.push(cpu(['-e', '0']));
+  }
+  const [took, bare] = [ours, node].map((times) => times.sort((a, b) => a - b)[3]!) as [number, number];
+  t.log(`CPU time, median of 7: ${took.toFixed(0)} ms (of which Node itself ${bare.toFixed(0)} ms)`);
+  t.true(took < Math.max(150, 2.5 * bare), ours.join(' '));
 });
 
 test('a verb that doesn’t train loads neither the runtime nor the native module', async (t) => {
