@@ -2,7 +2,8 @@
  * The stages on Spark and Ray against the local run: `npm run test:engines [-- --mb 8] [--files GLOB] [--only spark|ray]`.
  * Starts a master and two workers on 127.0.0.1, builds a vocabulary, a causal and a masked dataset three ways, compares the
  * hash of every file, kills workers in the middle, takes node away from them, ends what it started.
- * Exit codes: 0 all holds, 1 something doesn't, 3 the machine lacks what can't be installed.
+ * Exit codes: 0 all holds, 1 something doesn't, 3 the machine lacks what can't be installed; stopped by a signal it ends
+ * what it started too, and then by 128 and the signal's number.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -14,6 +15,7 @@ import { type Cluster, startSpark } from './engines/cluster.ts';
 import { makeCorpus } from './engines/corpus.ts';
 import { Lacking, needJava, needPython } from './engines/install.ts';
 import { hashes, MAIN, millrace } from './engines/millrace.ts';
+import { isStopped, untilSignal } from './engines/signals.ts';
 
 const HELD = fileURLToPath(new URL('engines/held.mjs', import.meta.url));
 
@@ -74,7 +76,7 @@ async function killAbove(file: string, pattern: RegExp, done: () => boolean): Pr
   return undefined;
 }
 
-async function main(): Promise<void> {
+async function main(signal: AbortSignal): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'millrace-engines-'));
   let cluster: Cluster | undefined;
   try {
@@ -86,7 +88,7 @@ async function main(): Promise<void> {
     const path = join(dir, 'p.yaml');
     await writeFile(path, pipeline(files));
     const run = (name: string, args: string[] = [], env: Record<string, string> = {}) =>
-      millrace(['run', path, '--set', `out=${join(dir, name)}`, ...args], { MILLRACE_PYTHON: python, ...env });
+      millrace(['run', path, '--set', `out=${join(dir, name)}`, ...args], { MILLRACE_PYTHON: python, ...env }, signal);
 
     const local = await run('local');
     if (local.code !== 0) throw new Error(`the local run failed: ${local.stdout}`);
@@ -101,7 +103,7 @@ async function main(): Promise<void> {
     };
 
     for (const kind of wanted) {
-      if (kind === 'spark') cluster = await startSpark(python, 2, dir);
+      if (kind === 'spark') cluster = await startSpark(python, 2, dir, signal);
       const [url, conf, above] = cluster
         ? [cluster.url, 'spark.executor.memory=1g', /CoarseGrainedExecutorBackend/]
         : ['ray', 'num_cpus=2', /ray::/];
@@ -114,6 +116,7 @@ async function main(): Promise<void> {
       const hurting = running.finally(() => {
         ended = true;
       });
+      hurting.catch(() => {}); // it is awaited below
       const killed = await killAbove(held, above, () => ended);
       const hurt = await hurting;
       check(`${kind}: a worker was killed in the middle of a partition`, killed !== undefined, hurt.stdout);
@@ -137,13 +140,17 @@ async function main(): Promise<void> {
 }
 
 try {
-  await main();
+  await main(untilSignal());
   if (failures.length > 0) {
     console.error(`millrace: ${failures.length} checks failed: ${failures.join('; ')}`);
     process.exitCode = 1;
   }
 } catch (error) {
-  if (!(error instanceof Lacking)) throw error;
-  console.error(`millrace: NOT RUN: the tests on engines, since ${error.message}`);
-  process.exitCode = 3;
+  if (isStopped(error)) {
+    console.error(`millrace: the tests on engines were ${error.message}`);
+    process.exitCode = error.exitCode;
+  } else if (error instanceof Lacking) {
+    console.error(`millrace: NOT RUN: the tests on engines, since ${error.message}`);
+    process.exitCode = 3;
+  } else throw error;
 }

@@ -14,11 +14,12 @@ async function freePort(): Promise<number> {
 
 export interface Cluster {
   url: string;
+  /** Ends its processes, by their groups. */
   stop(): Promise<void>;
 }
 
-/** Resolves once the process has said that it is ready; rejects where it ends first. */
-function ready(child: ChildProcess, name: string, pattern: RegExp): Promise<void> {
+/** Resolves once the process has said that it is ready; rejects where it ends first, or is to be started no more. */
+function ready(child: ChildProcess, name: string, pattern: RegExp, signal: AbortSignal): Promise<void> {
   let said = '';
   return new Promise((resolve, reject) => {
     const fail = (why: string) => reject(new Error(`${name} ${why}: ${said.slice(-2000)}`));
@@ -31,13 +32,19 @@ function ready(child: ChildProcess, name: string, pattern: RegExp): Promise<void
     };
     child.stdout!.on('data', listen);
     child.stderr!.on('data', listen);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     child.on('error', reject);
     child.on('exit', (code) => fail(`ended with ${code}`));
   });
 }
 
-/** A standalone master and workers of one core each. `folder` gets their logs. */
-export async function startSpark(python: string, workers: number, folder: string): Promise<Cluster> {
+/** A standalone master and workers of one core each. `folder` gets their logs; the signal ends their start. */
+export async function startSpark(
+  python: string,
+  workers: number,
+  folder: string,
+  signal: AbortSignal,
+): Promise<Cluster> {
   const find = 'import os, pyspark; print(os.path.dirname(pyspark.__file__))';
   const home = execFileSync(python, ['-c', find], { encoding: 'utf8' }).trim();
   const port = await freePort();
@@ -46,24 +53,17 @@ export async function startSpark(python: string, workers: number, folder: string
   const children: ChildProcess[] = [];
   const launch = async (name: string, args: string[], pattern: RegExp) => {
     const command = [`org.apache.spark.deploy.${name}`, '--host', '127.0.0.1', '--webui-port', '0', ...args];
-    // A group of its own, so that what it starts can be ended with it.
+    signal.throwIfAborted();
+    // A group of its own, so that what it starts can be ended with it, and so that nobody else's signal reaches it.
     const child = spawn(join(home, 'bin/spark-class'), command, {
       env,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     children.push(child);
-    await ready(child, name, pattern);
+    await ready(child, name, pattern, signal);
   };
-  // Their groups are their own, so that nobody else's signal reaches them.
-  const killed = () => {
-    for (const { pid, exitCode } of children) if (exitCode === null) process.kill(-pid!, 'SIGKILL');
-    process.exit(1);
-  };
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const signal of signals) process.once(signal, killed);
   const stop = async () => {
-    for (const signal of signals) process.off(signal, killed);
     for (const child of children.toReversed()) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       const ended = once(child, 'exit');

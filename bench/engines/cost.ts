@@ -18,6 +18,7 @@ import { trainVocab } from '../../src/tokenizer/train.ts';
 import { countWords } from '../../src/tokenizer/words.ts';
 import { startSpark } from './cluster.ts';
 import { needJava, needPython } from './install.ts';
+import { untilSignal } from './signals.ts';
 
 const { values } = parseArgs({
   options: {
@@ -65,8 +66,8 @@ interface Stage {
   local(): Promise<unknown>;
   /** The steps of ours, their output dropped. */
   steps: string;
-  /** All of it. */
-  whole(engine: Engine, plan: string): Promise<unknown>;
+  /** All of it; `plan` is the path of the plan, `text` what it holds. */
+  whole(engine: Engine, plan: string, text: string): Promise<unknown>;
 }
 
 async function dataset(name: string, how: Pick<BuildDatasetOptions, 'seqLen' | 'task'>): Promise<Stage> {
@@ -77,8 +78,8 @@ async function dataset(name: string, how: Pick<BuildDatasetOptions, 'seqLen' | '
     stages,
     local: () => buildDataset({ ...options, out: join(dir, `${name}-local`), threads: 2 }),
     steps: 'tokenize,pack,mask',
-    async whole(engine, plan) {
-      const { portions, text } = stages;
+    async whole(engine, plan, text) {
+      const { portions } = stages;
       callNative((native) => native.openStages(options.out, text));
       await engine.run({ job: 'build', plan, portions, out: options.out });
       await mergeStages({ plan, out: options.out, inputs: [] });
@@ -113,19 +114,26 @@ async function stagesOf(): Promise<Stage[]> {
 
 /** One engine: the session's start, then each stage. */
 async function measure(url: string, conf: Record<string, string>, python: string, stages: Stage[]) {
-  const engine = await Engine.open({ url, conf, python });
+  const engine = await Engine.open({ url, conf, python, signal });
   try {
     const rows: Record<string, unknown> = {};
     for (const { name, stages: planned, local, steps, whole } of stages) {
-      const plan = join(dir, `${name}.json`);
-      await writeFile(plan, planned.text);
-      const job = { job: 'measure' as const, plan, portions: planned.portions };
+      // No two runs have the same plan, to the byte: so none finds a process that has worked on this text before.
+      let runs = 0;
+      const onEngine = (work: (plan: string, text: string) => Promise<unknown>) => async () => {
+        const text = planned.text + '\n'.repeat(runs++);
+        const plan = join(dir, `${name}.json`);
+        await writeFile(plan, text);
+        return work(plan, text);
+      };
+      const drop = (what: string) =>
+        onEngine((plan) => engine.run({ job: 'measure', plan, portions: planned.portions, steps: what }));
       const ways: Record<string, () => Promise<unknown>> = {
-        scan: () => engine.run({ ...job, steps: 'scan' }),
-        same: () => engine.run({ ...job, steps: 'same' }),
+        scan: drop('scan'),
+        same: drop('same'),
         local,
-        stage: () => engine.run({ ...job, steps }),
-        whole: () => whole(engine, plan),
+        stage: drop(steps),
+        whole: onEngine((plan, text) => whole(engine, plan, text)),
       };
       const found = Object.fromEntries(Object.keys(ways).map((way) => [way, [] as Figure[]]));
       for (let n = 0; n <= Number(values.rounds); n++) {
@@ -156,6 +164,7 @@ async function measure(url: string, conf: Record<string, string>, python: string
   }
 }
 
+const signal = untilSignal();
 const python = needPython();
 const report: Record<string, unknown> = {
   cpu: cpus()[0]?.model,
@@ -170,7 +179,7 @@ try {
   if (values.only.includes('spark')) {
     needJava();
     const begun = performance.now();
-    const cluster = await startSpark(python, 2, dir);
+    const cluster = await startSpark(python, 2, dir, signal);
     const clusterSeconds = round((performance.now() - begun) / 1000);
     try {
       const conf = { 'spark.executor.memory': '1g' };

@@ -16,8 +16,21 @@ export interface Ran {
   stdout: string;
 }
 
-export function millrace(args: string[], env: Record<string, string>, onEvent?: (event: Event) => void): Promise<Ran> {
-  const child = spawn(process.execPath, [MAIN, ...args, '--json'], { env: { ...process.env, ...env } });
+/** Seconds that it has to end by itself what it started, once it was told to. */
+const GRACE = 20;
+
+/** The signal has it stopped; it rejects with the signal's reason once the process is gone. */
+export function millrace(args: string[], env: Record<string, string>, signal: AbortSignal): Promise<Ran> {
+  signal.throwIfAborted();
+  // Not in this group, where a signal from a terminal would reach the engine before it.
+  const child = spawn(process.execPath, [MAIN, ...args, '--json'], { env: { ...process.env, ...env }, detached: true });
+  const kill = () => process.kill(-child.pid!, 'SIGKILL');
+  let timer: NodeJS.Timeout | undefined;
+  const stop = () => {
+    child.kill('SIGTERM');
+    timer = setTimeout(kill, GRACE * 1000);
+  };
+  signal.addEventListener('abort', stop, { once: true });
   const events: Event[] = [];
   let stdout = '';
   child.stdout.on('data', (chunk) => {
@@ -25,13 +38,16 @@ export function millrace(args: string[], env: Record<string, string>, onEvent?: 
   });
   createInterface({ input: child.stderr }).on('line', (line) => {
     if (!line.startsWith('{')) return;
-    const event = JSON.parse(line) as Event;
-    events.push(event);
-    onEvent?.(event);
+    events.push(JSON.parse(line) as Event);
   });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => resolve({ code, events, stdout }));
+    child.on('close', (code) => {
+      signal.removeEventListener('abort', stop);
+      clearTimeout(timer);
+      if (signal.aborted) reject(signal.reason);
+      else resolve({ code, events, stdout });
+    });
   });
 }
 

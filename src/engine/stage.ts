@@ -9,7 +9,8 @@ export interface StageOptions extends Watch {
   names: string;
   /** Path of the plan. */
   plan: string;
-  partition: number;
+  /** Which partition; left out: each of the streams that come one after the other says in its metadata which one it is. */
+  partition?: number | undefined;
   /** Read the plan's files where they lie, instead of the standard input. */
   fromFiles?: boolean | undefined;
   /** Folder for packed files, instead of the standard output. */
@@ -19,8 +20,9 @@ export interface StageOptions extends Watch {
 /** Throws `config` and `input` for what another try can't mend; `corrupt` for a stream that was cut off. */
 export async function runStage({ plan, fromFiles = false, into, ...options }: StageOptions): Promise<void> {
   const text = await readPlan(plan);
-  const stage = { names: options.names, plan: text, partition: options.partition, fromFiles };
-  await runNative((native, task) => native.runStage(task, into === undefined ? stage : { ...stage, into }), {
+  const { names, partition } = options;
+  const given = { ...(partition === undefined ? {} : { partition }), ...(into === undefined ? {} : { into }) };
+  await runNative((native, task) => native.runStage(task, { names, plan: text, fromFiles, ...given }), {
     ...options,
     phase: 'stage',
     unit: 'bytes',

@@ -62,10 +62,10 @@ const recipe = () => ({
 });
 
 /** An Arrow stream of lines, cut into batches of the given numbers of rows. */
-function lines(rows: Buffer[], hash: string, sizes: number[]): Buffer {
+function lines(rows: Buffer[], hash: string, sizes: number[], partition?: number): Buffer {
   const data = vectorFromArray(rows, new Binary());
   const whole = new Table({ source: makeVector(new Int32Array(rows.length)), data });
-  const about = JSON.stringify({ plan: hash, form: 'lines' });
+  const about = JSON.stringify({ plan: hash, form: 'lines', partition });
   const schema = new Schema(whole.schema.fields, new Map([['millrace', about]]));
   const batches: RecordBatch[] = [];
   for (let at = 0, i = 0; at < rows.length; i++) {
@@ -184,6 +184,33 @@ test.serial('0: a stream and nothing else; 64: no other try will do; 75: another
     t.truthy(message);
   }
   t.regex(wrong.said, /belongs to the plan/);
+});
+
+test.serial('one process takes the streams of many partitions, and answers each before the next comes', async (t) => {
+  const { hash, portions } = planned(await readFile(datasetPlan, 'utf8'));
+  const steps = 'tokenize,pack,mask';
+  const stream = (number: number) => lines(part(portions[number]!.bytes!), hash, [30], number);
+  const child = startStage(steps, datasetPlan);
+  let said = Buffer.alloc(0);
+  child.stdout.on('data', (chunk: Buffer) => {
+    said = Buffer.concat([said, chunk]);
+  });
+  for (const number of [2, 0, 2]) {
+    const alone = await runStage(steps, datasetPlan, number, stream(number));
+    t.is(alone.code, 0, alone.said);
+    said = Buffer.alloc(0);
+    child.stdin.write(stream(number));
+    while (said.length < alone.output.length) await once(child.stdout, 'data');
+    t.true(said.equals(alone.output));
+  }
+  child.stdin.end();
+  t.deepEqual(await once(child, 'exit'), [0, null]);
+  const [cut, unnamed] = await Promise.all([
+    runStage(steps, datasetPlan, undefined, Buffer.concat([stream(1), stream(0).subarray(0, 300)])),
+    runStage(steps, datasetPlan, undefined, lines(part(portions[0]!.bytes!), hash, [30])),
+  ]);
+  t.is(cut.code, 75);
+  t.is(unnamed.code, 64);
 });
 
 test.serial('a stage ends at once when nobody reads its output, or when its input ends too early', async (t) => {

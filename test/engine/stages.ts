@@ -3,8 +3,9 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { main } from '../cli/run.ts';
 
-export function startStage(steps: string, plan: string, partition: number): ChildProcessWithoutNullStreams {
-  const place = ['--plan', plan, '--partition', `${partition}`, '--attempt', '0'];
+/** Without `partition` it takes streams that say theirs, one after the other. */
+export function startStage(steps: string, plan: string, partition?: number): ChildProcessWithoutNullStreams {
+  const place = ['--plan', plan, ...(partition === undefined ? [] : ['--partition', `${partition}`, '--attempt', '0'])];
   return spawn(process.execPath, [main, 'stage', steps, ...place, '--json']);
 }
 
@@ -15,7 +16,12 @@ export interface Ended {
 }
 
 /** Runs one to its end. */
-export async function runStage(steps: string, plan: string, partition: number, input: Buffer): Promise<Ended> {
+export async function runStage(
+  steps: string,
+  plan: string,
+  partition: number | undefined,
+  input: Buffer,
+): Promise<Ended> {
   const child = startStage(steps, plan, partition);
   const output: Buffer[] = [];
   let said = '';

@@ -1,6 +1,7 @@
 //! Stages for Node: one run between the standard streams, and what comes before and after the runs of a cluster.
 
 use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use napi::bindgen_prelude::AsyncTask;
@@ -36,7 +37,8 @@ pub struct NativeStage {
     pub names: String,
     /// The text of the plan.
     pub plan: String,
-    pub partition: f64,
+    /// None: of several streams one after the other each says which partition it is.
+    pub partition: Option<f64>,
     /// Read the plan's files where they lie, instead of the standard input.
     pub from_files: bool,
     /// A folder for the files of partitions, instead of the standard output.
@@ -50,7 +52,7 @@ pub fn run_stage(task: &Task, stage: NativeStage) -> AsyncTask<Work<()>> {
     spawn(move || {
         let steps = steps(&stage.names)?;
         let into = stage.into.as_deref().map(Path::new);
-        let (from_files, partition) = (stage.from_files, stage.partition as u64);
+        let (from_files, partition) = (stage.from_files, stage.partition.map(|number| number as u64));
         let stage = Stage { steps: &steps, plan: &stage.plan, partition, into };
         let input = (!from_files).then(|| Box::new(Standard::input()) as Box<dyn std::io::Read + Send>);
         run(&stage, input, Standard::output(), &progress)
@@ -128,7 +130,8 @@ pub fn resolve_copies(files: Vec<String>) -> AsyncTask<Work<String>> {
     spawn(move || {
         let mut copies = Copies::default();
         for file in files.iter().map(Path::new) {
-            let mut reader = Reader::any(File::open(file).map_err(|error| Error::io(file, error))?)?;
+            let opened = File::open(file).map_err(|error| Error::io(file, error))?;
+            let mut reader = Reader::any(BufReader::with_capacity(1 << 18, opened))?;
             while let Some(batch) = reader.next_batch()? {
                 copies.add(&batch)?;
             }

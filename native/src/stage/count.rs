@@ -2,7 +2,7 @@
 //! such streams adds up what belongs to equal words.
 
 use std::borrow::Cow;
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::sync::Arc;
 
 use arrow_array::builder::BinaryBuilder;
@@ -84,7 +84,7 @@ fn write(counts: &WordCounts, (hash, made): (&str, String), output: impl Write) 
     let mut words: Vec<(Box<[u8]>, u64)> = Vec::with_capacity(counts.len());
     counts.for_each(|word, n| words.push((word.into(), n)));
     words.sort_unstable();
-    let about = About { plan: hash.to_owned(), form: Form::Counts, copies: None, made: Some(made) };
+    let about = About { made: Some(made), ..About::new(hash, Form::Counts) };
     let mut writer = Writer::about(output, fields(), about)?;
     for rows in words.chunks(ROWS) {
         let mut column = BinaryBuilder::with_capacity(rows.len(), rows.len() * 8);
@@ -97,7 +97,7 @@ fn write(counts: &WordCounts, (hash, made): (&str, String), output: impl Write) 
 
 /// Adds such a stream, made in the way `made`, to `counts`. `Input` error where it was made in another.
 pub fn add_stream(input: impl Read, made: Option<&str>, counts: &mut WordCounts, progress: &Progress) -> Result<()> {
-    let mut reader = Reader::any(input)?;
+    let mut reader = Reader::any(BufReader::with_capacity(1 << 18, input))?;
     if let (Some(ours), Some(theirs)) = (made, &reader.about.made)
         && ours != theirs
     {

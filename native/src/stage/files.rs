@@ -5,31 +5,55 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{RecordBatch, RecordBatchReader};
+use arrow_array::{Int32Array, RecordBatch, RecordBatchReader};
 use arrow_schema::{ArrowError, SchemaRef};
 
 use super::plan::SizedSource;
 use super::stream::{Cells, Form, Reader};
+use super::streams::Pipe;
 use crate::corpus::cut::Files;
 use crate::corpus::open::{Fingerprint, Input};
 use crate::corpus::portion::{Portion, first_line};
 use crate::corpus::table::{self, Batches};
 use crate::error::{Error, Result};
 
-type Pipe = Box<dyn Read + Send>;
-
 /// The stream, and how much of it has been taken.
 struct State {
     reader: Reader<Pipe>,
     sources: Vec<SizedSource>,
     portion: Portion,
-    batch: Option<RecordBatch>,
+    batch: Option<Batch>,
     row: usize,
     /// Bytes taken of the present row.
     at: usize,
     /// The newline of the last line waits: whether it is to come depends on what follows.
     newline: bool,
     failed: Option<Error>,
+}
+
+/// A batch that was read, and its column `source`.
+struct Batch {
+    rows: RecordBatch,
+    sources: Int32Array,
+    /// Where the rows end that are of the same file as the present one.
+    end: usize,
+}
+
+impl Batch {
+    fn of(rows: RecordBatch) -> Result<Self> {
+        let column = rows.column_by_name("source").and_then(|column| column.as_primitive_opt::<Int32Type>());
+        let sources = column.ok_or_else(|| Error::config("the stream has no column source: int32"))?.clone();
+        Ok(Self { rows, sources, end: 0 })
+    }
+
+    /// Makes this row the present one.
+    fn see(&mut self, row: usize) {
+        if row >= self.end {
+            let values = self.sources.values();
+            let other = values[row..].iter().position(|&source| source != values[row]);
+            self.end = other.map_or(values.len(), |count| row + count);
+        }
+    }
 }
 
 /// The files of one portion.
@@ -83,16 +107,17 @@ impl Piped {
 impl State {
     /// The file that the next row is of; None at the end of the stream.
     fn source(&mut self) -> Result<Option<usize>> {
-        while self.batch.as_ref().is_none_or(|batch| self.row >= batch.num_rows()) {
-            (self.batch, self.row, self.at) = (self.reader.next_batch()?, 0, 0);
-            if self.batch.is_none() {
+        while self.batch.as_ref().is_none_or(|batch| self.row >= batch.rows.num_rows()) {
+            let next = self.reader.next_batch()?.map(Batch::of).transpose()?;
+            let ended = next.is_none();
+            (self.batch, self.row, self.at) = (next, 0, 0);
+            if ended {
                 return Ok(None);
             }
         }
-        let column = self.batch.as_ref().and_then(|batch| batch.column_by_name("source"));
-        let sources = column.and_then(|column| column.as_primitive_opt::<Int32Type>());
-        let sources = sources.ok_or_else(|| Error::config("the stream has no column source: int32"))?;
-        let source = usize::try_from(sources.value(self.row)).unwrap_or(usize::MAX);
+        let Some(batch) = &mut self.batch else { return Ok(None) };
+        batch.see(self.row);
+        let source = usize::try_from(batch.sources.value(self.row)).unwrap_or(usize::MAX);
         if !self.portion.files.contains(&source) {
             return Err(Error::corrupt(format!("the stream has rows of the file {source}, not of this partition")));
         }
@@ -124,13 +149,25 @@ impl State {
                 continue;
             }
             let Some(batch) = self.batch.as_ref().filter(|_| here) else { break };
-            let data = Cells::of(batch, "data")?.at(self.row);
-            let taken = (data.len() - self.at).min(out.len() - n);
-            out[n..n + taken].copy_from_slice(&data[self.at..self.at + taken]);
-            n += taken;
-            self.at += taken;
-            if self.at == data.len() {
+            let (cells, end) = (Cells::of(&batch.rows, "data")?, batch.end);
+            while self.row < end {
+                let data = cells.at(self.row);
+                let taken = (data.len() - self.at).min(out.len() - n);
+                out[n..n + taken].copy_from_slice(&data[self.at..self.at + taken]);
+                n += taken;
+                self.at += taken;
+                if self.at < data.len() {
+                    break;
+                }
                 (self.row, self.at, self.newline) = (self.row + 1, 0, lines);
+                // Behind the last of these rows it depends on what follows.
+                if lines && self.row < end && n < out.len() {
+                    (out[n], self.newline) = (b'\n', false);
+                    n += 1;
+                }
+                if n == out.len() {
+                    break;
+                }
             }
         }
         Ok(n)
@@ -142,11 +179,8 @@ impl State {
             return Ok(None);
         }
         let Some(batch) = &self.batch else { return Ok(None) };
-        let sources = batch.column_by_name("source").map(|column| column.as_primitive::<Int32Type>().clone());
-        let sources = sources.ok_or_else(|| Error::internal("a batch lost its column source"))?;
-        let same = |&row: &usize| usize::try_from(sources.value(row)).is_ok_and(|found| found == source);
-        let count = (self.row..batch.num_rows()).take_while(same).count();
-        let rows = batch.slice(self.row, count);
+        let count = batch.end - self.row;
+        let rows = batch.rows.slice(self.row, count);
         self.row += count;
         Ok(Some(rows))
     }

@@ -11,5 +11,6 @@ pub mod plan;
 pub mod read;
 pub mod run;
 pub mod stream;
+pub mod streams;
 pub mod tokenize;
 pub mod work;

@@ -10,6 +10,7 @@ use crate::corpus::portion::{Portion, portions};
 use crate::corpus::records::Fields;
 use crate::corpus::{Format, Source};
 use crate::dataset::plan::Plan as DatasetPlan;
+use crate::encode::Tokenizer;
 use crate::error::{Error, Result};
 
 pub const FORMAT: &str = "millrace-stage-plan";
@@ -95,6 +96,11 @@ impl StagePlan {
 
     pub fn dataset(&self) -> Result<&DatasetPlan> {
         self.dataset.as_ref().ok_or_else(|| Error::config("the plan is not one of a dataset"))
+    }
+
+    pub fn tokenizer(&self) -> Result<Tokenizer> {
+        let text = self.tokenizer.as_ref().ok_or_else(|| Error::config("the plan has no tokenizer"))?;
+        Tokenizer::from_json(text.as_bytes())
     }
 
     pub fn fields(&self) -> Fields {

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::files::Piped;
 use super::plan::StagePlan;
 use super::stream::Reader;
+use super::streams::Pipe;
 use crate::corpus::cut::{Block, Cutter, Files};
 use crate::corpus::open::{Fingerprint, Input};
 use crate::corpus::portion::{Portion, first_line};
@@ -20,7 +21,7 @@ pub struct Documents {
 }
 
 impl Documents {
-    pub fn piped(plan: &StagePlan, portion: Portion, reader: Reader<Box<dyn Read + Send>>) -> Self {
+    pub fn piped(plan: &StagePlan, portion: Portion, reader: Reader<Pipe>) -> Self {
         let piped = Piped::new(reader, plan.sources.clone(), portion.clone());
         Self { cutter: cutter(plan, &portion, Box::new(piped.clone())), piped: Some(piped) }
     }

@@ -8,11 +8,12 @@ use super::pack::{Masking, Outputs};
 use super::plan::StagePlan;
 use super::read::Documents;
 use super::stream::{Form, Reader, Writer};
+use super::streams::Pipe;
 use super::tokenize::Collector;
 use super::{count, dedup, pack, tokenize};
 use crate::dataset::build::partition::{About, Store, write};
+use crate::dataset::encoder::{Encoder, Session};
 use crate::dataset::tokenize::Tokenized;
-use crate::encode::Tokenizer;
 use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
 
@@ -31,7 +32,8 @@ pub struct Stage<'a> {
     pub steps: &'a [Step],
     /// The text of the plan.
     pub plan: &'a str,
-    pub partition: u64,
+    /// None: several streams come one after the other, each says in its metadata which partition it is; as many go out.
+    pub partition: Option<u64>,
     /// Put the files of a partition into this folder, rather than on the output.
     pub into: Option<&'a Path>,
 }
@@ -65,62 +67,103 @@ pub fn exit_code(error: &Error) -> i32 {
 }
 
 /// `input` None: the files of the plan are read where they lie. Progress in bytes of text, or rows of marks.
-pub fn run(stage: &Stage, input: Option<Box<dyn Read + Send>>, output: impl Write, progress: &Progress) -> Result<()> {
+pub fn run(
+    stage: &Stage,
+    input: Option<Box<dyn Read + Send>>,
+    mut output: impl Write,
+    progress: &Progress,
+) -> Result<()> {
     let (plan, hash) = StagePlan::parse(stage.plan)?;
-    let Some(&first) = stage.steps.first() else { return Err(Error::config("no stage was named")) };
-    let number = stage.partition;
-    let reader = input.map(|input| Reader::new(input, &hash)).transpose()?;
-    let text = matches!(first, Step::Count | Step::Tokenize | Step::Dedup);
-    let copies = reader.as_ref().and_then(|reader| reader.about.copies.as_deref()).map(unhex).transpose()?;
-    match (reader, first) {
-        (Some(reader), Step::Dedup) if matches!(reader.about.form, Form::Signatures | Form::Bands) => {
-            dedup::compare(&plan, &hash, reader, output, progress)
+    // Made while the first stream is still on its way.
+    let tokenizer = match stage.steps.first() {
+        Some(Step::Tokenize) => Some(plan.tokenizer()?),
+        _ => None,
+    };
+    let session = tokenizer.as_ref().map(Encoder::session);
+    let mut work = Work { stage, plan: &plan, hash: &hash, session, progress };
+    let pipe = input.map(Pipe::new);
+    match (pipe, stage.partition) {
+        (pipe, Some(number)) => {
+            let reader = pipe.map(|pipe| pipe.stream(&hash)).transpose()?;
+            work.partition(number, reader, output)
         }
-        (reader, _) if text => {
-            let portion = plan.portion(number)?;
-            progress.start(plan.sources[portion.files.clone()].iter().map(|source| source.bytes).sum());
-            let mut documents = match reader {
-                Some(reader) => Documents::piped(&plan, portion.clone(), reader),
-                None => Documents::files(&plan, portion.clone()),
-            };
-            match first {
-                Step::Count => count::run(&plan, &hash, &mut documents, output, progress),
-                Step::Dedup => dedup::sign(&plan, (&hash, number), &mut documents, output, progress),
-                _ => {
-                    let text = plan.tokenizer.as_ref().ok_or_else(|| Error::config("the plan has no tokenizer"))?;
-                    let tokenizer = Tokenizer::from_json(text.as_bytes())?;
-                    let copies = copies.as_deref();
-                    let job = tokenize::Job { plan: &plan, number, portion: &portion, copies, encoder: &tokenizer };
-                    let mut target = Target::new(&plan, &hash, stage, output, progress)?;
-                    let close = |about, documents| target.partition(about, documents);
-                    tokenize::partitions(&job, &mut documents, progress, close)?;
-                    target.finish()
+        (Some(pipe), None) => {
+            while !pipe.is_closed()? {
+                let reader = pipe.stream(&hash)?;
+                let unnamed = || Error::config("the stream's metadata doesn't say which partition it is");
+                let number = reader.about.partition.ok_or_else(unnamed)?;
+                work.partition(number, Some(reader), &mut output)?;
+            }
+            Ok(())
+        }
+        (None, None) => Err(Error::config("no partition was named")),
+    }
+}
+
+/// What stays from one partition to the next: the words that the session knows already change nothing but its speed.
+struct Work<'a> {
+    stage: &'a Stage<'a>,
+    plan: &'a StagePlan,
+    hash: &'a str,
+    session: Option<Box<dyn Session + 'a>>,
+    progress: &'a Progress,
+}
+
+impl Work<'_> {
+    fn partition(&mut self, number: u64, reader: Option<Reader<Pipe>>, output: impl Write) -> Result<()> {
+        let Self { stage, plan, hash, session, progress } = self;
+        let Some(&first) = stage.steps.first() else { return Err(Error::config("no stage was named")) };
+        let text = matches!(first, Step::Count | Step::Tokenize | Step::Dedup);
+        let copies = reader.as_ref().and_then(|reader| reader.about.copies.as_deref()).map(unhex).transpose()?;
+        match (reader, first) {
+            (Some(reader), Step::Dedup) if matches!(reader.about.form, Form::Signatures | Form::Bands) => {
+                dedup::compare(plan, hash, reader, output, progress)
+            }
+            (reader, _) if text => {
+                let portion = plan.portion(number)?;
+                progress.start(plan.sources[portion.files.clone()].iter().map(|source| source.bytes).sum());
+                let mut documents = match reader {
+                    Some(reader) => Documents::piped(plan, portion.clone(), reader),
+                    None => Documents::files(plan, portion.clone()),
+                };
+                match (first, session) {
+                    (Step::Count, _) => count::run(plan, hash, &mut documents, output, progress),
+                    (Step::Dedup, _) => dedup::sign(plan, (hash, number), &mut documents, output, progress),
+                    (_, None) => Err(Error::internal("a stage that encodes has no session")),
+                    (_, Some(session)) => {
+                        let copies = copies.as_deref();
+                        let job = tokenize::Job { plan, number, portion: &portion, copies };
+                        let mut target = Target::new(plan, hash, stage, output, progress)?;
+                        let close = |about, documents| target.partition(about, documents);
+                        tokenize::partitions(&job, session.as_mut(), &mut documents, progress, close)?;
+                        target.finish()
+                    }
                 }
             }
-        }
-        (Some(mut reader), Step::Pack) => {
-            let mut target = Target::new(&plan, &hash, stage, output, progress)?;
-            let mut collector = Collector::default();
-            while let Some(batch) = reader.next_batch()? {
-                progress.check()?;
-                for (about, documents) in collector.add(&batch)? {
-                    target.partition(about, documents)?;
+            (Some(mut reader), Step::Pack) => {
+                let mut target = Target::new(plan, hash, stage, output, progress)?;
+                let mut collector = Collector::default();
+                while let Some(batch) = reader.next_batch()? {
+                    progress.check()?;
+                    for (about, documents) in collector.add(&batch)? {
+                        target.partition(about, documents)?;
+                    }
                 }
+                collector.finish()?;
+                target.finish()
             }
-            collector.finish()?;
-            target.finish()
-        }
-        (Some(mut reader), _) => {
-            let mut writer = Writer::new(output, pack::fields(), &hash, Form::Outputs)?;
-            let mut masking = Masking::default();
-            while let Some(batch) = reader.next_batch()? {
-                progress.check()?;
-                masking.add(plan.dataset()?, &batch, &mut Outputs(&mut writer))?;
+            (Some(mut reader), _) => {
+                let mut writer = Writer::new(output, pack::fields(), hash, Form::Outputs)?;
+                let mut masking = Masking::default();
+                while let Some(batch) = reader.next_batch()? {
+                    progress.check()?;
+                    masking.add(plan.dataset()?, &batch, &mut Outputs(&mut writer))?;
+                }
+                masking.finish()?;
+                writer.finish()
             }
-            masking.finish()?;
-            writer.finish()
+            (None, _) => Err(Error::config("this stage takes a stream, files can't stand in for it")),
         }
-        (None, _) => Err(Error::config("this stage takes a stream, files can't stand in for it")),
     }
 }
 

@@ -2,7 +2,7 @@
 //! plan's hash in the schema's metadata under the key `millrace`.
 
 use std::collections::HashMap;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -27,6 +27,15 @@ pub struct About {
     /// How the words of counts were made, as in counts files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<String>,
+    /// The partition that the stream is, for a process that is given several one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u64>,
+}
+
+impl About {
+    pub fn new(plan: &str, form: Form) -> Self {
+        Self { plan: plan.to_owned(), form, copies: None, made: None, partition: None }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -57,7 +66,7 @@ const END: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 
 /// Remembers the last bytes that went through it.
 struct Watched<R> {
-    inner: BufReader<R>,
+    inner: R,
     last: [u8; 8],
 }
 
@@ -93,9 +102,9 @@ impl<R: Read> Reader<R> {
         Ok(reader)
     }
 
-    /// A stream of any plan.
+    /// A stream of any plan. Nothing behind its end is read, and some reads are short: `input` should have a buffer.
     pub fn any(input: R) -> Result<Self> {
-        let watched = Watched { inner: BufReader::with_capacity(1 << 18, input), last: [0; 8] };
+        let watched = Watched { inner: input, last: [0; 8] };
         let inner = StreamReader::try_new(watched, None).map_err(cut)?;
         let schema = inner.schema();
         let Some(text) = schema.metadata().get(KEY) else {
@@ -167,7 +176,7 @@ fn output(error: ArrowError) -> Error {
 
 impl<W: Write> Writer<W> {
     pub fn new(output_to: W, fields: Vec<Field>, plan: &str, form: Form) -> Result<Self> {
-        Self::about(output_to, fields, About { plan: plan.to_owned(), form, copies: None, made: None })
+        Self::about(output_to, fields, About::new(plan, form))
     }
 
     pub fn about(output_to: W, fields: Vec<Field>, about: About) -> Result<Self> {

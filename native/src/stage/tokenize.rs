@@ -16,7 +16,7 @@ use super::stream::Writer;
 use crate::corpus::portion::Portion;
 use crate::corpus::records::Reject;
 use crate::dataset::build::partition::{About, Part};
-use crate::dataset::encoder::Encoder;
+use crate::dataset::encoder::Session;
 use crate::dataset::plan::SPLITS;
 use crate::dataset::tokenize::{TextCounts, Tokenized, tokenize};
 use crate::dataset::tokens::TokenDocs;
@@ -32,7 +32,7 @@ struct Note {
     ends: bool,
 }
 
-/// What is encoded, and with what.
+/// What is encoded.
 pub struct Job<'a> {
     pub plan: &'a StagePlan,
     /// Of the portion.
@@ -40,20 +40,19 @@ pub struct Job<'a> {
     pub portion: &'a Portion,
     /// A bit a document of the portion: leave it out.
     pub copies: Option<&'a [u8]>,
-    pub encoder: &'a dyn Encoder,
 }
 
 /// Calls `close` with each partition of the portion, in order, as soon as it is whole.
 pub fn partitions(
     job: &Job,
+    session: &mut dyn Session,
     documents: &mut Documents,
     progress: &Progress,
     mut close: impl FnMut(About, Tokenized) -> Result<()>,
 ) -> Result<()> {
-    let Job { plan, number, portion, copies, encoder } = *job;
+    let Job { plan, number, portion, copies } = *job;
     let dataset = plan.dataset()?;
     let sources = plan.sources();
-    let mut session = encoder.session();
     let new = |partition: u64| {
         let number = numbers(number).start + partition;
         About { number, part: portion.bytes.as_ref().map(part), ..About::default() }
@@ -77,7 +76,7 @@ pub fn partitions(
                 .collect()
         };
         let copies: Option<Vec<bool>> = copies.map(marked);
-        tokenize(dataset, session.as_mut(), &block, &sources, copies.as_deref(), &mut open)?;
+        tokenize(dataset, session, &block, &sources, copies.as_deref(), &mut open)?;
         progress.add(block.size);
         spare = block.bytes;
     }

@@ -131,9 +131,12 @@ impl Dice {
 }
 
 fn stream(plan: &str, form: Form, copies: Option<String>, batches: Vec<Vec<(usize, Vec<u8>)>>) -> Vec<u8> {
-    let about = About { plan: hash(plan), form, copies, made: None };
+    stream_about(&About { copies, ..About::new(&hash(plan), form) }, batches)
+}
+
+fn stream_about(about: &About, batches: Vec<Vec<(usize, Vec<u8>)>>) -> Vec<u8> {
     let fields = vec![Field::new("source", DataType::Int32, false), Field::new("data", DataType::Binary, false)];
-    let metadata = [(KEY.to_string(), serde_json::to_string(&about).unwrap())];
+    let metadata = [(KEY.to_string(), serde_json::to_string(about).unwrap())];
     let schema = Arc::new(Schema::new(fields).with_metadata(metadata));
     let mut writer = StreamWriter::try_new(Vec::new(), &schema).unwrap();
     for rows in batches {
@@ -195,7 +198,7 @@ fn input(plan: &str, portion: &Portion, sources: &[Source], copies: Option<Strin
 
 fn steps(plan: &str, partition: u64, steps: &[Step], input: Option<Vec<u8>>) -> Result<Vec<u8>> {
     let mut output = Vec::new();
-    let stage = Stage { steps, plan, partition, into: None };
+    let stage = Stage { steps, plan, partition: Some(partition), into: None };
     let input = input.map(|bytes| Box::new(Cursor::new(bytes)) as Box<dyn Read + Send>);
     run(&stage, input, &mut output, &Progress::new())?;
     Ok(output)
@@ -297,7 +300,7 @@ fn sorted(text: &str, streams: &[Vec<u8>], form: Form) -> Vec<u8> {
         StreamReader::try_new(Cursor::new(stream.clone()), None).unwrap().map(|b| b.unwrap()).collect::<Vec<_>>()
     };
     let batches: Vec<RecordBatch> = streams.iter().flat_map(read).collect();
-    let about = serde_json::to_string(&About { plan: hash(text), form, copies: None, made: None }).unwrap();
+    let about = serde_json::to_string(&About::new(&hash(text), form)).unwrap();
     let fields = millrace_native::stage::dedup::fields();
     let schema = Arc::new(Schema::new(fields).with_metadata([(KEY.to_string(), about)]));
     let batches: Vec<RecordBatch> =
@@ -441,4 +444,55 @@ fn what_can_be_tried_again_is_told_from_what_can_not() {
     // The rows of another partition, or in another order, are not taken for this one's.
     let two = stream(&text, Form::Files, None, vec![vec![(1, b"x".to_vec())]]);
     assert_eq!(steps(&text, 2, &all, Some(two)).unwrap_err().kind, Kind::Corrupt);
+}
+
+/// One process, streams one after the other in any order: each comes out as from a process of its own.
+#[test]
+fn a_process_that_goes_on_makes_of_each_partition_what_a_new_one_makes() {
+    let dir = folder("kept");
+    let path = dir.join("a.jsonl");
+    let mut dice = Dice(3);
+    let word = |dice: &mut Dice| (b'a' + dice.below(6) as u8) as char;
+    let line = |dice: &mut Dice| (0..1 + dice.below(40)).map(|_| word(dice)).collect::<String>();
+    let lines: String = (0..300).map(|_| format!("{{\"text\": \"{}\"}}\n", line(&mut dice))).collect();
+    fs::write(&path, lines).unwrap();
+    let sources = [Source { path: path.to_str().unwrap().into(), format: Format::Jsonl }];
+    let text = stage_plan(&sources, Some(plan(mlm(), Clean::default(), 1500)), None, 1500);
+    let portions = StagePlan::parse(&text).unwrap().0.portions();
+    assert!(portions.len() > 4);
+    let all = [Step::Tokenize, Step::Pack, Step::Mask];
+    let named = |number: usize, dice: &mut Dice| {
+        let bytes = fs::read(&path).unwrap();
+        let part = portions[number].bytes.clone().unwrap();
+        let mut start = 0;
+        let mut rows = Vec::new();
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            if (start > part.start || start == 0 && part.start == 0) && start <= part.end {
+                rows.push((0, line.strip_suffix(b"\n").unwrap().to_vec()));
+            }
+            start += line.len() as u64;
+        }
+        let batches = rows.chunks(1 + dice.below(9)).map(<[_]>::to_vec).collect();
+        stream_about(&About { partition: Some(number as u64), ..About::new(&hash(&text), Form::Lines) }, batches)
+    };
+    let order = [3, 0, 3, 4, 1];
+    let inputs: Vec<Vec<u8>> = order.iter().map(|&number| named(number, &mut dice)).collect();
+    let apart: Vec<u8> = order
+        .iter()
+        .zip(&inputs)
+        .flat_map(|(&number, input)| steps(&text, number as u64, &all, Some(input.clone())).unwrap())
+        .collect();
+    let together = |input: Vec<u8>, output: &mut Vec<u8>| {
+        let stage = Stage { steps: &all, plan: &text, partition: None, into: None };
+        run(&stage, Some(Box::new(Cursor::new(input))), output, &Progress::new())
+    };
+    let mut output = Vec::new();
+    together(inputs.concat(), &mut output).unwrap();
+    assert!(output == apart);
+    together(Vec::new(), &mut Vec::new()).unwrap();
+    // What is cut off within a stream, and a stream that doesn't say what it is.
+    let cut = inputs.concat();
+    assert_eq!(together(cut[..cut.len() - 9].to_vec(), &mut Vec::new()).unwrap_err().kind, Kind::Corrupt);
+    let unnamed = stream(&text, Form::Lines, None, vec![vec![(0, b"{}".to_vec())]]);
+    assert_eq!(together(unnamed, &mut Vec::new()).unwrap_err().kind, Kind::Config);
 }

@@ -20,7 +20,11 @@ const define: Define = (command) => {
   command
     .argument('<steps>', 'count, dedup, tokenize, pack, mask; tokenize,pack,mask in one process; at the end merge')
     .requiredOption('--plan <file>', 'what to do: the same file for all partitions')
-    .option('--partition <n>', 'which partition of the plan', integer({ min: 0 }))
+    .option(
+      '--partition <n>',
+      'which partition of the plan; without it each stream says so, and many may come one after the other',
+      integer({ min: 0 }),
+    )
     .option('--attempt <n>', 'how often it has been tried before; changes nothing but messages', integer({ min: 0 }), 0)
     .option('--read', "read the plan's files where they lie, instead of the standard input")
     .option('--into <dir>', 'dataset folder: put packed files there, instead of on the standard output')
@@ -46,9 +50,9 @@ async function merge({ watch }: Call, { plan, out, maxRejects }: Flags): Promise
 
 async function stage(call: Call, names: string, flags: Flags): Promise<undefined> {
   const { runStage } = await import('../../engine/stage.ts');
-  const name = `${names} ${flags.partition} (attempt ${flags.attempt})`;
+  const name = flags.partition === undefined ? names : `${names} ${flags.partition} (attempt ${flags.attempt})`;
   try {
-    if (flags.partition === undefined) throw new MillraceError('usage', 'a stage needs --partition');
+    if (flags.partition === undefined && flags.read) throw new MillraceError('usage', '--read needs --partition');
     let said = performance.now();
     const onProgress = ({ done, total }: { done: number; total: number }) => {
       if (performance.now() - said < 5000) return;
