@@ -1,6 +1,8 @@
 //! The short way for byte-level BPE: pre-tokens as bytes of the text itself in, ids out, through the cache.
 //! No offsets, no strings in between; the long way (`tokenizer.rs`) gives the same ids.
 
+use std::ops::Range;
+
 use super::bpe::Bpe;
 use super::bytes;
 use super::cache::{Cache, Key, Packed, SHORT, Table, hash_of};
@@ -10,6 +12,7 @@ use super::queue::Queue;
 use super::vocab::Vocab;
 use crate::error::Result;
 use crate::text::classes::decode;
+use crate::text::split::Sink;
 use crate::vocab::machine::{in_parts, prefetch};
 
 #[derive(Clone, Debug)]
@@ -86,7 +89,7 @@ impl Merger {
     }
 
     /// What encoding must know of the tokens with these ids.
-    fn tokens(&self, bpe: &Bpe, ids: std::ops::Range<u32>) -> Tokens {
+    fn tokens(&self, bpe: &Bpe, ids: Range<u32>) -> Tokens {
         let mut found = Tokens::default();
         let (mut scratch, mut out, mut token) = (Vec::new(), Vec::new(), Vec::new());
         for id in ids {
@@ -110,7 +113,7 @@ impl Merger {
     }
 
     /// The tokens of these characters, see `ByteBpe::chars`.
-    fn chars(&self, bpe: &Bpe, codes: std::ops::Range<u32>) -> Vec<u64> {
+    fn chars(&self, bpe: &Bpe, codes: Range<u32>) -> Vec<u64> {
         let (mut scratch, mut out) = (Vec::new(), Vec::new());
         let mut buffer = [0; 4];
         let tokens = codes.map(|code| {
@@ -228,63 +231,6 @@ impl ByteBpe {
         Ok(Some(Self { merger, whole, odd, cuts, chars: chars.into_boxed_slice() }))
     }
 
-    /// Appends the ids of the pre-token `text[start..end]`, which is UTF-8 on its own, now or with the next `flush`.
-    /// `ascii`: it is known to have no other characters.
-    #[inline(always)]
-    #[allow(clippy::too_many_arguments)]
-    pub fn encode(
-        &self,
-        bpe: &Bpe,
-        text: &[u8],
-        start: usize,
-        end: usize,
-        ascii: bool,
-        memory: &mut Memory,
-        out: &mut Vec<u32>,
-    ) {
-        if !ascii && end - start > 6 && text[end - 1] >= 0x80 && self.odd.is_none() && without_spaces(&text[start..end])
-        {
-            return self.encode_by_parts(bpe, text, start, end, memory, out);
-        }
-        if memory.queue.push(text, start, end, &memory.cache) {
-            self.flush(bpe, text, memory, out);
-        }
-    }
-
-    /// The same, its parts one by one: they come again sooner than the whole does. Nine in ten are single characters,
-    /// whose tokens lie in a table of their own.
-    #[inline(never)]
-    fn encode_by_parts(
-        &self,
-        bpe: &Bpe,
-        text: &[u8],
-        start: usize,
-        end: usize,
-        memory: &mut Memory,
-        out: &mut Vec<u32>,
-    ) {
-        if !memory.queue.is_empty() {
-            self.flush(bpe, text, memory, out);
-        }
-        let Memory { cache, ids, .. } = memory;
-        self.encode_in_parts(bpe, text, start, end, &mut Room { cache, ids }, out);
-    }
-
-    /// Encodes the pre-tokens that wait. Must be called before `text` changes.
-    pub fn flush(&self, bpe: &Bpe, text: &[u8], memory: &mut Memory, out: &mut Vec<u32>) {
-        let Memory { queue, cache, ids } = memory;
-        let all = queue.flush(cache, out, |start, end, cache, out| {
-            let mut room = Room { cache, ids };
-            if end - start > SHORT {
-                self.encode_long(bpe, text, start, end, &mut room, out);
-            } else {
-                self.miss(bpe, text, start, end, &mut room, out);
-            }
-            Ok(())
-        });
-        debug_assert!(all.is_ok());
-    }
-
     /// A pre-token cut wherever no token reaches across.
     #[inline(never)]
     fn encode_in_parts(&self, bpe: &Bpe, text: &[u8], start: usize, end: usize, room: &mut Room, out: &mut Vec<u32>) {
@@ -395,6 +341,68 @@ impl ByteBpe {
         let first = out.len();
         self.merger.merge(bpe, piece, room.ids, out);
         room.cache.put_long(piece, &out[first..]);
+    }
+}
+
+/// The way of a text through a `ByteBpe`: takes its pre-tokens, appends their ids at once or with the next `flush`.
+pub struct Run<'a> {
+    pub short: &'a ByteBpe,
+    pub bpe: &'a Bpe,
+    pub text: &'a [u8],
+    pub memory: &'a mut Memory,
+    pub out: &'a mut Vec<u32>,
+}
+
+impl Sink for Run<'_> {
+    #[inline(always)]
+    fn word(&mut self, Range { start, end }: Range<usize>, ascii: bool) {
+        let text = self.text;
+        if !ascii
+            && end - start > 6
+            && text[end - 1] >= 0x80
+            && self.short.odd.is_none()
+            && without_spaces(&text[start..end])
+        {
+            self.parts(start, end);
+        } else if self.memory.queue.push(start, end) {
+            self.flush();
+        }
+    }
+
+    #[inline(always)]
+    fn block(&mut self, at: usize, ends: u64) {
+        if self.memory.queue.push_block(at, ends) {
+            self.flush();
+        }
+    }
+}
+
+impl Run<'_> {
+    /// A pre-token that needn't wait: its parts come again sooner than the whole does.
+    #[inline(never)]
+    fn parts(&mut self, start: usize, end: usize) {
+        if !self.memory.queue.is_empty() {
+            self.flush();
+        }
+        let Memory { cache, ids, .. } = &mut *self.memory;
+        self.short.encode_in_parts(self.bpe, self.text, start, end, &mut Room { cache, ids }, self.out);
+    }
+
+    /// Encodes the pre-tokens that wait. To be called when the text has ended.
+    #[inline(never)]
+    pub fn flush(&mut self) {
+        let Self { short, bpe, text, memory, out } = self;
+        let Memory { queue, cache, ids } = &mut **memory;
+        let all = queue.flush(text, cache, out, |start, end, cache, out| {
+            let mut room = Room { cache, ids };
+            if end - start > SHORT {
+                short.encode_long(bpe, text, start, end, &mut room, out);
+            } else {
+                short.miss(bpe, text, start, end, &mut room, out);
+            }
+            Ok(())
+        });
+        debug_assert!(all.is_ok());
     }
 }
 

@@ -1,7 +1,7 @@
 //! The short way: text to ids alone, through a cache.
 
 use super::bpe::Piece;
-use super::fast::{ByteBpe, Memory};
+use super::fast::{ByteBpe, Memory, Run};
 use super::file::Model;
 use super::pretokenise::PreTokenizer;
 use super::rows::Coin;
@@ -9,6 +9,7 @@ use super::stretches::Stretches;
 use super::tokenizer::Tokenizer;
 use crate::error::Result;
 use crate::text::normalise::Normalizer;
+use crate::text::split::Sink;
 
 /// What `encode_into` keeps from call to call: the cache. One a thread; it adapts to the tokenizer it is used with.
 #[derive(Debug, Default)]
@@ -58,15 +59,13 @@ impl Tokenizer {
                 spaced = format!(" {text}");
                 text = &spaced;
             }
-            let bytes = text.as_bytes();
+            let mut run = Run { short, bpe, text: text.as_bytes(), memory, out };
             match split {
-                Some(splitter) => splitter.split_told(text, |word, ascii| {
-                    short.encode(bpe, bytes, word.start, word.end, ascii, memory, out);
-                })?,
+                Some(splitter) => splitter.split_into(text, &mut run)?,
                 None if text.is_empty() => {}
-                None => short.encode(bpe, bytes, 0, text.len(), false, memory, out),
+                None => run.word(0..text.len(), false),
             }
-            short.flush(bpe, bytes, memory, out);
+            run.flush();
             Ok(())
         };
         self.added.split_raw(text, false, |range, token| match token {

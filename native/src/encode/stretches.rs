@@ -22,7 +22,7 @@ impl Stretches<'_> {
     pub fn encode(&self, text: &str, memory: &mut Memory, pieces: &mut Vec<Piece>, out: &mut Vec<u32>) -> Result<()> {
         let mut result = Ok(());
         stretches::walk(text, self.bert.handle_chinese_chars, |range| {
-            if memory.queue.push(text.as_bytes(), range.start, range.end, &memory.cache)
+            if memory.queue.push(range.start, range.end)
                 && let Err(error) = self.flush(text, memory, pieces, out)
             {
                 result = Err(error);
@@ -34,7 +34,7 @@ impl Stretches<'_> {
     #[inline(never)]
     fn flush(&self, text: &str, memory: &mut Memory, pieces: &mut Vec<Piece>, out: &mut Vec<u32>) -> Result<()> {
         let Memory { queue, cache, .. } = memory;
-        queue.flush(cache, out, |start, end, cache, out| {
+        queue.flush(text.as_bytes(), cache, out, |start, end, cache, out| {
             self.miss(&text[start..end], end - start <= SHORT, cache, pieces, out)
         })
     }

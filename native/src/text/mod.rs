@@ -2,7 +2,7 @@
 
 pub mod classes;
 pub mod key;
-mod machine;
+pub mod machine;
 pub mod normalise;
 pub mod split;
 pub mod utf16;

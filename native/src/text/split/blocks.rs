@@ -37,33 +37,53 @@ pub fn settled(white: u64, known: u32) -> u32 {
     (known - 1).min(known - run + 1)
 }
 
+/// What takes the words of a text, in order.
+pub trait Sink {
+    /// One word, and whether it is known to be ASCII.
+    fn word(&mut self, word: Range<usize>, ascii: bool);
+
+    /// ASCII words one behind the other: the first starts at `at`, and one ends at each bit of `ends` (bit i: `at + i`).
+    #[inline(always)]
+    fn block(&mut self, at: usize, mut ends: u64) {
+        let mut start = at;
+        while ends != 0 {
+            let end = at + ends.trailing_zeros() as usize;
+            self.word(start..end, true);
+            start = end;
+            ends &= ends - 1;
+        }
+    }
+}
+
+impl<F: FnMut(Range<usize>, bool)> Sink for F {
+    #[inline(always)]
+    fn word(&mut self, word: Range<usize>, ascii: bool) {
+        self(word, ascii);
+    }
+}
+
 /// Shorter rests are not worth a block.
 const WORTH: usize = 16;
 
-/// Calls `word` with each word, and whether it is known to be ASCII.
+/// Gives each word to `sink`.
 #[inline]
-pub fn walk<R: Rules>(rules: &R, text: &[u8], word: impl FnMut(Range<usize>, bool)) {
+pub fn walk<R: Rules>(rules: &R, text: &[u8], sink: &mut impl Sink) {
     #[cfg(target_arch = "x86_64")]
     if has_avx2() {
         // SAFETY: the processor has what the function is compiled for.
-        return unsafe { walk_avx2(rules, text, word) };
+        return unsafe { walk_avx2(rules, text, sink) };
     }
-    walk_by(Masks::of, rules, text, word);
+    walk_by(Masks::of, rules, text, sink);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
-fn walk_avx2<R: Rules>(rules: &R, text: &[u8], word: impl FnMut(Range<usize>, bool)) {
-    walk_by(|block| Masks::of_avx2(block), rules, text, word);
+fn walk_avx2<R: Rules>(rules: &R, text: &[u8], sink: &mut impl Sink) {
+    walk_by(|block| Masks::of_avx2(block), rules, text, sink);
 }
 
 #[inline(always)]
-fn walk_by<R: Rules>(
-    masks_of: impl Fn(&[u8; BLOCK]) -> Masks,
-    rules: &R,
-    text: &[u8],
-    mut word: impl FnMut(Range<usize>, bool),
-) {
+fn walk_by<R: Rules>(masks_of: impl Fn(&[u8; BLOCK]) -> Masks, rules: &R, text: &[u8], sink: &mut impl Sink) {
     let mut at = 0;
     while at < text.len() {
         let mut until = at;
@@ -80,25 +100,20 @@ fn walk_by<R: Rules>(
             let masks = masks_of(block);
             let known = masks.wide.trailing_zeros().min(len as u32);
             let starts = R::starts(&masks, block, known);
-            let mut bits = starts.bits & low(starts.sure) & !1;
-            let mut start = at;
+            let ends = starts.bits & low(starts.sure) & !1;
             until = at + known as usize;
-            while bits != 0 {
-                let end = at + bits.trailing_zeros() as usize;
-                word(start..end, true);
-                start = end;
-                bits &= bits - 1;
-            }
-            let moved = start > at;
-            at = start;
-            if moved && known == BLOCK as u32 {
-                continue;
+            if ends != 0 {
+                sink.block(at, ends);
+                at += ends.ilog2() as usize;
+                if known == BLOCK as u32 {
+                    continue;
+                }
             }
         }
         // What isn't ASCII, what is longer than a block, and the last words.
         while at < text.len() {
             let end = rules.next(text, at);
-            word(at..end, false);
+            sink.word(at..end, false);
             at = end;
             if at > until {
                 break;

@@ -15,6 +15,7 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::text::classes::Classes;
+pub use blocks::Sink;
 use blocks::walk;
 use cl100k::Cl100k;
 use gpt2::Gpt2;
@@ -92,14 +93,14 @@ impl Splitter {
     /// linear in the text for all named splits. `Input` error where a user's expression backtracks too much.
     #[inline]
     pub fn split(&self, text: &str, mut word: impl FnMut(Range<usize>)) -> Result<()> {
-        self.split_told(text, |range, _| word(range))
+        self.split_into(text, &mut |range: Range<usize>, _: bool| word(range))
     }
 
     /// The same for each line by itself, its newline kept, so that white space never crosses lines.
     #[inline]
     pub fn split_lines(&self, text: &str, mut word: impl FnMut(Range<usize>)) -> Result<()> {
         match self {
-            Self::Gpt2 => walk(&Gpt2::<true>(Classes::get()), text.as_bytes(), |range, _| word(range)),
+            Self::Gpt2 => walk(&Gpt2::<true>(Classes::get()), text.as_bytes(), &mut |range, _| word(range)),
             // White space is dropped: lines change nothing.
             Self::Bert => self.split(text, word)?,
             _ => {
@@ -113,20 +114,20 @@ impl Splitter {
         Ok(())
     }
 
-    /// `split`; true where a word is known to be ASCII.
+    /// `split` into what takes ASCII words block by block.
     #[inline]
-    pub fn split_told(&self, text: &str, mut word: impl FnMut(Range<usize>, bool)) -> Result<()> {
+    pub fn split_into(&self, text: &str, sink: &mut impl Sink) -> Result<()> {
         let classes = Classes::get();
         let bytes = text.as_bytes();
         match self {
-            Self::Gpt2 => walk(&Gpt2::<false>(classes), bytes, word),
-            Self::Cl100k => walk(&Cl100k::<true>(classes), bytes, word),
-            Self::Llama3 => walk(&Cl100k::<false>(classes), bytes, word),
-            Self::O200k => walk(&O200k(classes), bytes, word),
-            Self::Bert => bert::split(classes, bytes, |range| word(range, false)),
+            Self::Gpt2 => walk(&Gpt2::<false>(classes), bytes, sink),
+            Self::Cl100k => walk(&Cl100k::<true>(classes), bytes, sink),
+            Self::Llama3 => walk(&Cl100k::<false>(classes), bytes, sink),
+            Self::O200k => walk(&O200k(classes), bytes, sink),
+            Self::Bert => bert::split(classes, bytes, |range| sink.word(range, false)),
             Self::Whole if text.is_empty() => {}
-            Self::Whole => word(0..text.len(), false),
-            Self::Pattern(pattern) => pattern.split(text, |range| word(range, false))?,
+            Self::Whole => sink.word(0..text.len(), false),
+            Self::Pattern(pattern) => pattern.split(text, |range| sink.word(range, false))?,
         }
         Ok(())
     }
