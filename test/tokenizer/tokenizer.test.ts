@@ -152,6 +152,20 @@ test('ids go into an array that is there, if they fit', async (t) => {
   t.deepEqual((await tokenizer.encodeBatch([], { into })).ids, new Int32Array());
 });
 
+test('an array that is too small by some of many ids changes nothing', async (t) => {
+  const tokenizer = await Tokenizer.fromJson(bert);
+  const texts = Array.from({ length: 20 }, (_, i) => 'call me '.repeat(1500 + i));
+  const alone = await tokenizer.encodeBatch(texts);
+  for (const threads of [1, 2]) {
+    for (const room of [1, 20_000, 45_000, alone.ids.length - 1, alone.ids.length]) {
+      const into = new Int32Array(room);
+      const { ids, offsets } = await tokenizer.encodeBatch(texts, { into, threads });
+      t.deepEqual([ids, offsets], [alone.ids, alone.offsets]);
+      t.is(ids.buffer === into.buffer, room === alone.ids.length);
+    }
+  }
+});
+
 test('half a surrogate pair is U+FFFD; what is no string is named', async (t) => {
   const tokenizer = await Tokenizer.fromJson(bert);
   const long = `${'a'.repeat(16383)}😀`.repeat(3);

@@ -3,7 +3,7 @@
 
 use super::hash::{SEEDS, hash};
 pub use crate::text::key::{Key, SHORT};
-use crate::vocab::machine::{copy_on_huge_pages, on_huge_pages, prefetch};
+use crate::vocab::machine::{copy_on_huge_pages, on_huge_pages, prefetch, room_on_huge_pages};
 
 /// Pre-tokens longer than this are not kept.
 const LONGEST: usize = 512;
@@ -165,6 +165,14 @@ impl Cache {
         Self { short: Table { most, ..known.clone() }, ..Self::default() }
     }
 
+    /// Starts to load what `get_long` will look at.
+    #[inline(never)]
+    pub fn prefetch_long(&self, text: &[u8]) {
+        if text.len() <= LONGEST {
+            prefetch(&self.long, hash(text) as usize & (LONG_SLOTS - 1));
+        }
+    }
+
     /// Appends the tokens of a pre-token of any length to `out`, if they are known.
     pub fn get_long(&self, text: &[u8], out: &mut Vec<u32>) -> bool {
         if self.long.is_empty() || text.len() > LONGEST {
@@ -196,8 +204,11 @@ impl Cache {
         }
         if self.long.is_empty() || self.held >= LONG_SLOTS / 2 || self.arena.len() + text.len() + 4 * ids.len() > ARENA
         {
-            self.long.clear();
-            self.long.resize(LONG_SLOTS, Long::default());
+            if self.long.is_empty() {
+                self.arena = room_on_huge_pages(ARENA);
+                self.long = on_huge_pages(Long::default(), LONG_SLOTS);
+            }
+            self.long.fill(Long::default());
             self.arena.clear();
             self.held = 0;
         }

@@ -114,7 +114,12 @@ impl Queue {
         let places = self.starts.iter().zip(&self.ends);
         for (((start, end), key), hash) in places.zip(&mut self.keys).zip(&mut self.hashes).take(len) {
             let (start, end) = (*start as usize, *end as usize);
-            *key = if end - start <= SHORT { Key::new(text, start, end - start) } else { Key::default() };
+            *key = if end - start <= SHORT {
+                Key::new(text, start, end - start)
+            } else {
+                cache.prefetch_long(&text[start..end]);
+                Key::default()
+            };
             *hash = hash_of(*key);
             cache.short.prefetch(*hash);
         }
