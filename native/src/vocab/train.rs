@@ -6,8 +6,7 @@ use rustc_hash::FxHashMap;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::vocab::alphabet::Alphabet;
-use crate::vocab::machine::pool;
-use crate::vocab::merge::{ByCount, ByLikelihood, Limits, Merger, Score, Token};
+use crate::vocab::merge::{ByCount, ByLikelihood, Limits, MOST, Score, Token, merge};
 use crate::vocab::segments::{Segments, Symbol};
 use crate::vocab::words::WordCounts;
 
@@ -115,15 +114,12 @@ pub fn train_full(
 
 /// Trains on counted words. Progress in merges. The same for any number of threads.
 pub fn train(words: &WordCounts, alphabet: &Alphabet, options: &Options, progress: &Progress) -> Result<Vocabulary> {
-    let train = || {
-        // Symbol 0 is none, and 16 bits are enough for most vocabularies.
-        if options.vocab_size < u16::MAX as usize {
-            train_with::<u16>(words, alphabet, options, progress)
-        } else {
-            train_with::<u32>(words, alphabet, options, progress)
-        }
-    };
-    if options.threads > 1 { pool(options.threads)?.install(train) } else { train() }
+    // Symbol 0 is none, and 16 bits are enough for most vocabularies.
+    if options.vocab_size < u16::MAX as usize {
+        train_with::<u16>(words, alphabet, options, progress)
+    } else {
+        train_with::<u32>(words, alphabet, options, progress)
+    }
 }
 
 fn train_with<S: Symbol>(
@@ -156,7 +152,6 @@ fn train_with<S: Symbol>(
         min_count: options.min_frequency,
         max_length: options.max_token_length.unwrap_or(u32::MAX),
         merges: merges_left,
-        threads: options.threads,
     };
     let (mut merges, mut sizes) = (Vec::new(), Vec::new());
     // Symbols count from 1 and leave the special tokens out.
@@ -185,7 +180,7 @@ fn train_with<S: Symbol>(
         sizes.push(tokens.len() as u32);
         Token::New
     };
-    let segments = Segments::<S>::new(words, alphabet, options.threads)?;
+    let shares = Segments::<S>::new(words, alphabet, options.threads.min(MOST))?;
     let score = match options.objective {
         Objective::Frequency => None,
         Objective::LikelihoodRatio => Some(Score::Ratio),
@@ -197,8 +192,8 @@ fn train_with<S: Symbol>(
         words.clear();
     }
     match queue {
-        None => Merger::new(segments, lengths, ByCount::default()).run(&limits, progress, token)?,
-        Some(queue) => Merger::new(segments, lengths, queue).run(&limits, progress, token)?,
+        None => merge(shares, lengths, ByCount::default(), &limits, progress, token)?,
+        Some(queue) => merge(shares, lengths, queue, &limits, progress, token)?,
     }
     Ok(Vocabulary { special_tokens, alphabet: alphabet.tokens().len(), tokens, merges, sizes })
 }

@@ -16,7 +16,7 @@ type Entry = (u64, Reverse<(u32, u32)>, u32);
 #[derive(Default)]
 pub struct ByCount {
     heap: BinaryHeap<Entry>,
-    /// The level of the heap; all entries of higher ones are gone.
+    /// The lowest level of the heap; no entry of it or a higher one waits.
     level: usize,
     waiting: Vec<Vec<Entry>>,
 }
@@ -39,6 +39,30 @@ impl ByCount {
             self.heap.push(entry);
         } else {
             self.waiting[level].push(entry);
+        }
+    }
+
+    /// The first of the heap, once its count is true.
+    fn top(&mut self, pairs: &[Pair], floor: u64) -> Option<Entry> {
+        loop {
+            let Some(mut top) = self.heap.peek_mut() else {
+                if self.descend(pairs, floor) {
+                    continue;
+                }
+                return None;
+            };
+            let now = pairs[top.2 as usize].count;
+            if now == top.0 {
+                return Some(*top);
+            }
+            if now >= floor && level_of(now) >= self.level {
+                top.0 = now;
+                continue;
+            }
+            let (_, pair, number) = PeekMut::pop(top);
+            if now >= floor {
+                self.waiting[level_of(now)].push((now, pair, number));
+            }
         }
     }
 
@@ -81,26 +105,25 @@ impl Queue for ByCount {
     }
 
     fn pop(&mut self, pairs: &[Pair], floor: u64) -> Option<u32> {
-        loop {
-            let Some(mut top) = self.heap.peek_mut() else {
-                if self.descend(pairs, floor) {
-                    continue;
-                }
-                return None;
-            };
-            let now = pairs[top.2 as usize].count;
-            if now == top.0 {
-                return Some(PeekMut::pop(top).2);
-            }
-            if now >= floor && level_of(now) == self.level {
-                top.0 = now;
-                continue;
-            }
-            let (_, pair, number) = PeekMut::pop(top);
-            if now >= floor {
-                self.waiting[level_of(now)].push((now, pair, number));
-            }
+        let (_, _, number) = self.top(pairs, floor)?;
+        self.heap.pop();
+        Some(number)
+    }
+
+    fn pop_ahead(&mut self, pairs: &[Pair], last: &Pair, made: &[Pair], floor: u64) -> Option<u32> {
+        let top = self.top(pairs, floor)?;
+        let (_, Reverse((left, right)), number) = top;
+        let loses = right == last.left || left == last.right;
+        let better = |pair: &Pair| (pair.count, Reverse((pair.left, pair.right))) > (top.0, top.1);
+        if loses || made.iter().any(better) {
+            return None;
         }
+        self.heap.pop();
+        Some(number)
+    }
+
+    fn next(&self) -> Option<u32> {
+        self.heap.peek().map(|entry| entry.2)
     }
 }
 

@@ -164,6 +164,10 @@ impl Queue for ByLikelihood {
         Some(top.number)
     }
 
+    fn next(&self) -> Option<u32> {
+        self.heap.peek().map(|entry| entry.number)
+    }
+
     fn merged(&mut self, pair: &Pair, applied: u64) {
         self.total -= applied;
         self.frequencies.push(applied);

@@ -115,3 +115,34 @@ fn the_floor_goes_down_until_the_vocabulary_is_full() {
         }
     }
 }
+
+/// Enough words for a share for each thread.
+#[test]
+fn threads_make_no_difference() {
+    let mut words = WordCounts::default();
+    let mut random = 1u64;
+    let mut next = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    for _ in 0..90_000 {
+        // Syllables, some of which are runs of one letter, so that merges meet their own neighbours.
+        let syllable =
+            |n: u64| [b"a".repeat(n as usize), vec![b'b' + (n % 9) as u8, b'a' + (n * n % 7) as u8]].concat();
+        let word: Vec<u8> = (0..4 + next(4)).flat_map(|_| syllable(next(60))).collect();
+        words.add(&word, 1 + 400 / (1 + next(400))).unwrap();
+    }
+    assert!(words.parts(4).len() == 4);
+    let alphabet = Alphabet::bytes();
+    for objective in [Objective::Frequency, Objective::LikelihoodRatio, Objective::LikelihoodGain] {
+        let train = |threads| {
+            let options = Options { objective, threads, min_frequency: 3, ..options(900) };
+            train(&words, &alphabet, &options, &Progress::new()).unwrap()
+        };
+        let one = train(1);
+        assert!(one.merges.len() > 400, "{objective:?}: {}", one.merges.len());
+        for threads in [2, 3, 8] {
+            assert!(train(threads) == one, "{objective:?} on {threads} threads");
+        }
+    }
+}

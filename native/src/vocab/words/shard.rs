@@ -110,7 +110,15 @@ impl Shard {
 
     /// Calls `word` for every word, in no order that means anything.
     pub fn for_each(&self, mut word: impl FnMut(&[u8], u64)) {
-        for slot in self.slots.iter().filter(|slot| slot.count > 0) {
+        for (i, slot) in self.slots.iter().enumerate() {
+            if let Some(ahead) = self.slots.get(i + 16)
+                && is_long(ahead.key)
+            {
+                prefetch(&self.arena, (ahead.key.hi & !LONG) as usize);
+            }
+            if slot.count == 0 {
+                continue;
+            }
             if is_long(slot.key) {
                 word(long_word(&self.arena, slot.key), slot.count);
             } else {
