@@ -100,6 +100,7 @@ pub const MOST: usize = 4;
 /// How many pairs ahead the table is asked for.
 const AHEAD: usize = 12;
 
+/// What a merge did, its neighbours aside.
 struct Merged {
     pair: Pair,
     new: u32,
