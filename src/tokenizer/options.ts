@@ -58,10 +58,7 @@ export interface BatchOptions extends Watch {
   addSpecialTokens?: boolean;
   /** Default: all cores. */
   threads?: number;
-  /**
-   * Where the ids go, if they fit: memory that is used again is faster than new. The result is a part of it then. The array
-   * belongs to the call until it ends: what else is in it may be written over, and its buffer must not be transferred.
-   */
+  /** Where the ids go, if they fit: memory that is used again is faster than new. The result is a part of it then. */
   into?: Int32Array;
 }
 

@@ -153,12 +153,13 @@ export class Tokenizer {
   async encodeBatch(texts: readonly string[], options: BatchOptions = {}): Promise<Batch> {
     const list = texts as string[];
     const special = options.addSpecialTokens ?? true;
-    const { into } = options;
     const found = await runNative(
-      (_, task) => this.#native.encodeBatch(list, special, threads(options.threads), into, task),
+      (_, task) => this.#native.encodeBatch(list, special, threads(options.threads), task),
       { ...options, phase: 'encode', unit: 'bytes' },
     );
-    const ids = into && found.inPlace ? into.subarray(0, found.length) : found.takeIds();
+    const { length } = found;
+    const { into } = options;
+    const ids = into && found.copyIds(into) ? into.subarray(0, length) : found.takeIds();
     return { ids, offsets: found.takeOffsets() };
   }
 

@@ -152,6 +152,18 @@ test('ids go into an array that is there, if they fit', async (t) => {
   t.deepEqual((await tokenizer.encodeBatch([], { into })).ids, new Int32Array());
 });
 
+test('an array that moves away during the call is left alone', async (t) => {
+  const tokenizer = await Tokenizer.fromJson(bert);
+  const texts = Array.from({ length: 200 }, (_, i) => 'call me '.repeat(1500 + i));
+  const alone = await tokenizer.encodeBatch(texts);
+  const into = new Int32Array(alone.ids.length);
+  const going = tokenizer.encodeBatch(texts, { into });
+  const moved = structuredClone(into, { transfer: [into.buffer] });
+  const { ids, offsets } = await going;
+  t.deepEqual([ids, offsets], [alone.ids, alone.offsets]);
+  t.true(moved.every((id) => id === 0));
+});
+
 test('an array that is too small by some of many ids changes nothing', async (t) => {
   const tokenizer = await Tokenizer.fromJson(bert);
   const texts = Array.from({ length: 20 }, (_, i) => 'call me '.repeat(1500 + i));

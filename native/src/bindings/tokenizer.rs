@@ -26,26 +26,19 @@ pub struct NativeEncoding {
     pub overflowing: Vec<NativeEncoding>,
 }
 
-/// The ids of a batch, which leave once as an array of their own, if they didn't go into one that was there.
+/// The ids of a batch, which leave once: as an array of their own, or into one that is there.
 #[napi]
 pub struct NativeBatch {
     ids: Vec<u32>,
     offsets: Vec<f64>,
-    in_place: bool,
     spare: Arc<batch::Spare>,
 }
 
 #[napi]
 impl NativeBatch {
-    /// Their number.
     #[napi(getter)]
     pub fn length(&self) -> f64 {
-        self.offsets.last().copied().unwrap_or(0.0)
-    }
-    /// Whether they went into the array that was there.
-    #[napi(getter)]
-    pub fn in_place(&self) -> bool {
-        self.in_place
+        self.ids.len() as f64
     }
     #[napi]
     pub fn take_offsets(&mut self) -> Float64Array {
@@ -58,6 +51,16 @@ impl NativeBatch {
         let (data, len) = (ids.as_mut_ptr(), ids.len());
         // SAFETY: the memory lives in the closure until it is called; u32 and i32 have the same layout, and any bits are one.
         unsafe { Int32Array::with_external_data(data.cast(), len, move |_, _| spare.keep_column(ids)) }
+    }
+    /// Copies the ids to the front of `to`, where they fit; the memory comes back now.
+    #[napi]
+    pub fn copy_ids(&mut self, mut to: Int32Array) -> bool {
+        // SAFETY: the array belongs to the running call, and nothing else runs on its thread meanwhile.
+        let to = unsafe { to.as_mut() };
+        let Some(to) = to.get_mut(..self.ids.len()) else { return false };
+        to.iter_mut().zip(&self.ids).for_each(|(to, id)| *to = *id as i32);
+        self.spare.keep_column(std::mem::take(&mut self.ids));
+        true
     }
 }
 
@@ -254,27 +257,16 @@ impl NativeTokenizer {
         #[napi(ts_arg_type = "Array<string>")] texts: JsTexts,
         add_special_tokens: bool,
         threads: u32,
-        into: Option<Int32Array>,
         task: &Task,
     ) -> napi::Result<AsyncTask<Work<NativeBatch>>> {
         let (inner, spare, progress) = (Arc::clone(&self.inner), Arc::clone(&self.spare), task.progress.clone());
         let texts = texts.read(spare.room())?;
         Ok(spawn(move || {
-            let mut into = into;
-            // SAFETY: the array is kept until the work is done, and whoever gave it leaves it alone so long (see `into` of
-            // `encodeBatch`); u32 and i32 have the same layout, and any bits are one.
-            let array: &mut [u32] = into.as_mut().map_or(&mut [], |array| unsafe {
-                let array = array.as_mut();
-                std::slice::from_raw_parts_mut(array.as_mut_ptr().cast(), array.len())
-            });
-            let room = array.len() as f64;
-            let threads = threads as usize;
             let batch =
-                batch::encode_batch(&inner, &texts.all(), add_special_tokens, threads, &spare, array, &progress)?;
+                batch::encode_batch(&inner, &texts.all(), add_special_tokens, threads as usize, &spare, &progress)?;
             spare.keep_room(texts.into_room());
-            let offsets: Vec<_> = batch.offsets.into_iter().map(|at| at as f64).collect();
-            let in_place = into.is_some() && offsets.last().is_none_or(|length| *length <= room);
-            Ok(NativeBatch { ids: batch.ids, offsets, in_place, spare })
+            let offsets = batch.offsets.into_iter().map(|at| at as f64).collect();
+            Ok(NativeBatch { ids: batch.ids, offsets, spare })
         }))
     }
     #[napi]

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::vocab::machine::{pool, room_on_huge_pages};
 
-/// The ids of text `i` are `ids[offsets[i]..offsets[i + 1]]`; `ids` is empty where all went into an array that was there.
+/// The ids of text `i` are `ids[offsets[i]..offsets[i + 1]]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     pub ids: Vec<u32>,
@@ -76,94 +76,58 @@ impl Spare {
     }
 }
 
-/// An array that is there, and how much of it is taken.
-struct Into<'a> {
-    array: &'a mut [u32],
-    taken: usize,
-}
-
-impl Into<'_> {
-    /// Moves the ids behind those before, where they fit.
-    fn take(&mut self, ids: &mut Vec<u32>) {
-        if let Some(to) = self.array[self.taken..].get_mut(..ids.len()) {
-            to.copy_from_slice(ids);
-            self.taken += ids.len();
-            ids.clear();
-        }
-    }
-}
-
-/// Ids that are gathered before they move, while they are near the processor.
-const GATHERED: usize = 1 << 14;
-
-/// Encodes texts in parallel, each as `encode_into` does; the result doesn't depend on the number of threads. The ids go to
-/// the front of `into` if they fit, which is written over if they don't. Progress counts bytes.
+/// Encodes texts in parallel, each as `encode_into` does; the result doesn't depend on the number of threads.
+/// Progress counts bytes.
 pub fn encode_batch<T: AsRef<str> + Sync>(
     tokenizer: &Tokenizer,
     texts: &[T],
     add_special_tokens: bool,
     threads: usize,
     spare: &Spare,
-    into: &mut [u32],
     progress: &Progress,
 ) -> Result<Batch> {
     let total = texts.iter().map(|text| text.as_ref().len()).sum::<usize>();
     progress.start(total as u64);
-    let one = |chunk: &[T], ids: Vec<u32>, gathered: &mut dyn FnMut(&mut Vec<u32>)| -> Result<Part> {
-        let mut part = Part { ids, ends: Vec::with_capacity(chunk.len()) };
-        let mut moved = 0;
+    let one = |chunk: &[T]| -> Result<Part> {
+        let size = chunk.iter().map(|text| text.as_ref().len()).sum::<usize>();
+        let mut part = Part { ids: spare.column(size / 3), ends: Vec::with_capacity(chunk.len()) };
         spare.with(|scratch| {
             for text in chunk {
                 progress.check()?;
                 tokenizer.encode_ids(text.as_ref(), add_special_tokens, scratch, &mut part.ids)?;
-                part.ends.push(moved + part.ids.len());
-                if part.ids.len() >= GATHERED {
-                    gathered(&mut part.ids);
-                    moved = part.ends.last().map_or(0, |end| end - part.ids.len());
-                }
+                part.ends.push(part.ids.len());
                 progress.add(text.as_ref().len() as u64);
             }
             Ok(part)
         })
     };
-    let column = |chunk: &[T]| spare.column(chunk.iter().map(|text| text.as_ref().len()).sum::<usize>() / 3);
-    let mut into = Into { array: into, taken: 0 };
     let mut parts = if threads <= 1 {
-        let ids = if into.array.is_empty() { column(texts) } else { spare.column(2 * GATHERED) };
-        vec![one(texts, ids, &mut |ids| into.take(ids))?]
+        vec![one(texts)?]
     } else {
         let chunks = chunks(texts, total.div_ceil(threads * 8));
-        let all = chunks.into_par_iter().map(|chunk| one(chunk, column(chunk), &mut |_| {}));
-        pool(threads)?.install(|| all.collect::<Result<Vec<_>>>())?
+        pool(threads)?.install(|| chunks.into_par_iter().map(one).collect::<Result<Vec<_>>>())?
     };
     let mut offsets = Vec::with_capacity(texts.len() + 1);
     offsets.push(0);
     let mut base = 0;
     for part in &parts {
         offsets.extend(part.ends.iter().map(|end| base + *end as u64));
-        base = offsets.last().copied().unwrap_or(0);
+        base += part.ids.len() as u64;
     }
-    let mut ids = Vec::new();
-    let fits = base as usize <= into.array.len();
-    if !fits && parts.len() == 1 && into.taken == 0 {
-        // One part becomes the column where it lies.
-        ids = parts.pop().map(|part| part.ids).unwrap_or_default();
-    } else if !fits {
-        ids = spare.column(base as usize);
-        ids.extend_from_slice(&into.array[..into.taken]);
-    }
-    for mut part in parts {
-        if fits {
-            into.take(&mut part.ids);
-        } else {
+    // One part becomes the column where it lies.
+    let alone = if parts.len() == 1 { parts.pop() } else { None };
+    let ids = alone.map(|part| part.ids).unwrap_or_else(|| {
+        let mut ids = spare.column(base as usize);
+        for part in parts {
             ids.extend_from_slice(&part.ids);
+            spare.keep_column(part.ids);
         }
-        spare.keep_column(part.ids);
-    }
+        ids
+    });
     Ok(Batch { ids, offsets })
 }
 
-/// Ids, and where each text's end when those that have moved are counted.
+/// Ids and where each text's end.
 struct Part {
     ids: Vec<u32>,
     ends: Vec<usize>,
