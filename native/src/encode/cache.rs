@@ -3,7 +3,7 @@
 
 use super::hash::{SEEDS, hash};
 pub use crate::text::key::{Key, SHORT};
-use crate::vocab::machine::{copy_on_huge_pages, on_huge_pages, prefetch, room_on_huge_pages};
+use crate::vocab::machine::{Huge, prefetch, room_on_huge_pages};
 
 /// Pre-tokens longer than this are not kept.
 const LONGEST: usize = 512;
@@ -63,7 +63,7 @@ const FREE: Slot = Slot { key: Key { lo: 0, hi: 0 }, ids: Packed([0; 4]) };
 /// Short pre-tokens to tokens, by open addressing. Doubles until it has `most` slots; full then, it starts afresh.
 #[derive(Debug)]
 pub struct Table {
-    slots: Vec<Slot>,
+    slots: Huge<Slot>,
     shift: u32,
     held: usize,
     most: usize,
@@ -71,14 +71,14 @@ pub struct Table {
 
 impl Clone for Table {
     fn clone(&self) -> Self {
-        Self { slots: copy_on_huge_pages(&self.slots), ..*self }
+        Self { slots: self.slots.clone(), ..*self }
     }
 }
 
 impl Table {
     pub fn new(slots: usize, most: usize) -> Self {
         let slots = slots.next_power_of_two().max(2);
-        Self { slots: on_huge_pages(FREE, slots), shift: 64 - slots.trailing_zeros(), held: 0, most }
+        Self { slots: Huge::new(FREE, slots), shift: 64 - slots.trailing_zeros(), held: 0, most }
     }
 
     #[inline(always)]
@@ -146,7 +146,7 @@ const ARENA: usize = 8 << 20;
 #[derive(Debug)]
 pub struct Cache {
     pub short: Table,
-    long: Vec<Long>,
+    long: Huge<Long>,
     held: usize,
     /// For each long entry its ids, little-endian, and then its text.
     arena: Vec<u8>,
@@ -154,7 +154,7 @@ pub struct Cache {
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { short: Table::new(1 << 10, MOST), long: Vec::new(), held: 0, arena: Vec::new() }
+        Self { short: Table::new(1 << 10, MOST), long: Huge::default(), held: 0, arena: Vec::new() }
     }
 }
 
@@ -206,7 +206,7 @@ impl Cache {
         {
             if self.long.is_empty() {
                 self.arena = room_on_huge_pages(ARENA);
-                self.long = on_huge_pages(Long::default(), LONG_SLOTS);
+                self.long = Huge::new(Long::default(), LONG_SLOTS);
             }
             self.long.fill(Long::default());
             self.arena.clear();

@@ -1,7 +1,7 @@
 //! A pair of neighbouring tokens to the rank of their merge: open addressing, eight bytes a slot
 //! (21 bits of left id, 21 of right id, 22 of rank), so that the table of a 100k vocabulary stays near the cache.
 
-use crate::vocab::machine::{on_huge_pages, prefetch};
+use crate::vocab::machine::{Huge, prefetch};
 
 /// No merge: larger than every rank.
 pub const NO_RANK: u32 = u32::MAX;
@@ -11,7 +11,7 @@ const EMPTY: u64 = u64::MAX;
 
 #[derive(Clone, Debug)]
 pub struct Pairs {
-    slots: Vec<u64>,
+    slots: Huge<u64>,
     shift: u32,
     /// A bit for each hash: most pairs asked for have no rank, and this table stays in a near cache.
     filter: Vec<u64>,
@@ -31,7 +31,7 @@ impl Pairs {
     pub fn with_capacity(merges: usize) -> Self {
         let size = (merges * 2).next_power_of_two().max(64);
         let filter = vec![0; (size << FINER) / 64];
-        Self { slots: on_huge_pages(EMPTY, size), shift: 64 - size.trailing_zeros(), filter }
+        Self { slots: Huge::new(EMPTY, size), shift: 64 - size.trailing_zeros(), filter }
     }
 
     #[inline(always)]

@@ -42,25 +42,27 @@ impl Classes {
 
     fn build() -> Self {
         let mut flat = vec![0u8; 0x11_0000];
-        let sets: [(&str, u8); 5] = [
+        let sets: [(&str, u8); 6] = [
             (r"\p{L}", LETTER),
             (r"\p{N}", NUMBER),
             (r"\s", SPACE),
             (r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", UPPER),
             (r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]", LOWER),
+            // BERT's table is older: it lacks some of these, and has two more.
+            (r"[[:ascii:]\p{P}\x{166d}\x{111c9}]", PUNCTUATION),
         ];
         for (pattern, bit) in sets {
             let Ok(hir) = regex_syntax::parse(pattern) else { continue };
             if let HirKind::Class(Class::Unicode(class)) = hir.kind() {
                 for range in class.ranges() {
-                    flat[range.start() as usize..=range.end() as usize].iter_mut().for_each(|c| *c |= bit);
+                    let slots = &mut flat[range.start() as usize..=range.end() as usize];
+                    if bit == PUNCTUATION {
+                        let kept = (range.start()..=range.end()).zip(slots).filter(|(c, _)| is_bert_punctuation(*c));
+                        kept.for_each(|(_, slot)| *slot |= bit);
+                    } else {
+                        slots.iter_mut().for_each(|slot| *slot |= bit);
+                    }
                 }
-            }
-        }
-        // BERT's tables are searched, not listed: ideographs, Hangul and what lies beyond the scripts would take long.
-        for c in [0..0x3400, 0xa000..0xac00, 0xf900..0x1_e000].into_iter().flatten().filter_map(char::from_u32) {
-            if is_bert_punctuation(c) {
-                flat[c as usize] |= PUNCTUATION;
             }
         }
         flat['\r' as usize] |= NEWLINE;

@@ -168,9 +168,14 @@ impl Alphabet {
         !self.prefix.is_empty()
     }
 
+    /// A name without the prefix of pieces that continue a word.
+    pub fn bare<'a>(&self, name: &'a str) -> &'a str {
+        name.strip_prefix(self.prefix.as_str()).unwrap_or(name)
+    }
+
     /// The name of two symbols merged.
     pub fn join(&self, left: &str, right: &str) -> String {
-        let right = right.strip_prefix(self.prefix.as_str()).unwrap_or(right);
+        let right = self.bare(right);
         let mut text = String::with_capacity(left.len() + right.len());
         text.push_str(left);
         text.push_str(right);

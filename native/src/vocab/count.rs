@@ -1,6 +1,7 @@
 //! Texts enter, words with their counts leave: files read as a stream, chunk by chunk, on several threads; records and
 //! texts as they come.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::text::normalise::Normalizer;
-use crate::text::split::{Splitter, stretches};
+use crate::text::split::{Sink, Splitter, stretches};
 use crate::vocab::chunks::{Chunks, size_of};
 use crate::vocab::counts;
 use crate::vocab::machine::in_parts;
@@ -146,16 +147,14 @@ impl Counter {
             writer.end_text(text.as_bytes());
         } else {
             let all = self.prepare.pieces(text, lines, buffer, |all, piece| {
-                let start = piece.start;
-                let count = |range: std::ops::Range<usize>| {
-                    words += 1;
-                    writer.count(all.as_bytes(), start + range.start, range.len());
-                };
+                let mut sink = Counting { text: all.as_bytes(), start: piece.start, writer, words: 0 };
                 if lines {
-                    self.splitter.split_lines(&all[piece], count)
+                    self.splitter.split_lines(&all[piece], &mut sink)?;
                 } else {
-                    self.splitter.split(&all[piece], count)
+                    self.splitter.split_into(&all[piece], &mut sink)?;
                 }
+                words += sink.words;
+                Ok(())
             })?;
             writer.end_text(all.as_bytes());
         }
@@ -212,6 +211,28 @@ impl Counter {
     /// Whether a word can never go on behind a space that stands between other characters.
     fn splits_at_spaces(&self) -> bool {
         !matches!(self.splitter, Splitter::Whole | Splitter::Pattern(_))
+    }
+}
+
+/// Counts the words of a piece of `text` that starts at `start`.
+struct Counting<'a, 'w> {
+    text: &'a [u8],
+    start: usize,
+    writer: &'a mut Writer<'w>,
+    words: u64,
+}
+
+impl Sink for Counting<'_, '_> {
+    #[inline(always)]
+    fn word(&mut self, word: Range<usize>, _: bool) {
+        self.words += 1;
+        self.writer.count(self.text, self.start + word.start, word.len());
+    }
+
+    #[inline(always)]
+    fn block(&mut self, at: usize, ends: u64) {
+        self.words += u64::from(ends.count_ones());
+        self.writer.count_block(self.text, self.start + at, ends);
     }
 }
 

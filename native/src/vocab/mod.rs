@@ -8,6 +8,7 @@ pub mod files;
 mod known;
 pub(crate) mod machine;
 mod merge;
+mod names;
 pub mod normalizer;
 mod prepare;
 mod scan;

@@ -1,9 +1,11 @@
 //! Packed segments enter, the frequent pairs leave, each with its count and, by shares, the list of its places.
 //!
 //! Three walks, a thread for each share: a sketch (sums by hash, so never too low) that tells which pairs can reach
-//! the floor, an exact table of those, then their lists.
+//! the floor, an exact table of those, then their lists. Where the symbols are few, two walks over a table of all pairs.
 
-use crate::vocab::machine::{huge_pages, in_parts, on_huge_pages};
+mod dense;
+
+use crate::vocab::machine::{Huge, huge_pages, in_parts};
 use crate::vocab::segments::{Segments, Symbol};
 
 /// Least count of the pairs wanted.
@@ -29,24 +31,11 @@ pub struct Found {
 /// Pairs of few symbols are numbered without collisions.
 const DENSE: usize = 1 << 18;
 
-/// Where a pair goes in a table of a power of two.
-#[derive(Clone, Copy)]
-struct Hash {
-    symbols: usize,
-    dense: bool,
-}
-
-impl Hash {
-    #[inline(always)]
-    fn of(self, a: usize, b: usize) -> usize {
-        if self.dense {
-            a * self.symbols + b
-        } else {
-            let key = (a as u64) << 32 | b as u64;
-            let product = u128::from(key ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
-            (product as u64 ^ (product >> 64) as u64) as usize
-        }
-    }
+#[inline(always)]
+fn hash(a: usize, b: usize) -> usize {
+    let key = (a as u64) << 32 | b as u64;
+    let product = u128::from(key ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
+    (product as u64 ^ (product >> 64) as u64) as usize
 }
 
 #[derive(Clone, Copy, Default)]
@@ -59,14 +48,13 @@ struct Entry {
 }
 
 struct Table {
-    hash: Hash,
-    entries: Vec<Entry>,
+    entries: Huge<Entry>,
     len: usize,
 }
 
 impl Table {
-    fn new(hash: Hash, size: usize) -> Self {
-        Self { hash, entries: on_huge_pages(Entry::default(), size.next_power_of_two()), len: 0 }
+    fn new(size: usize) -> Self {
+        Self { entries: Huge::new(Entry::default(), size.next_power_of_two()), len: 0 }
     }
 
     /// The entry of a pair; a free one has key 0 (no symbol is 0).
@@ -74,7 +62,7 @@ impl Table {
     fn at(&self, a: usize, b: usize) -> usize {
         let key = (a as u64) << 32 | b as u64;
         let mask = self.entries.len() - 1;
-        let mut at = self.hash.of(a, b) & mask;
+        let mut at = hash(a, b) & mask;
         while self.entries[at].key != key && self.entries[at].key != 0 {
             at = (at + 1) & mask;
         }
@@ -104,8 +92,8 @@ impl Table {
 
     fn grow(&mut self) {
         let size = self.entries.len() * 2;
-        let old = std::mem::replace(&mut self.entries, on_huge_pages(Entry::default(), size));
-        for entry in old.into_iter().filter(|entry| entry.key != 0) {
+        let old = std::mem::replace(&mut self.entries, Huge::new(Entry::default(), size));
+        for &entry in old.iter().filter(|entry| entry.key != 0) {
             let at = self.at((entry.key >> 32) as usize, entry.key as u32 as usize);
             self.entries[at] = entry;
         }
@@ -119,9 +107,6 @@ pub fn scan<S: Symbol>(
     floor: &Floor,
     allowed: impl Fn(usize, usize) -> bool,
 ) -> Found {
-    let slots: usize = shares.iter().map(|segments| segments.slots.len()).sum();
-    let hash = Hash { symbols, dense: symbols * symbols <= DENSE.min(slots) };
-
     let floor = match *floor {
         Floor::At(floor) => floor,
         Floor::Below { floor, merges, min } => {
@@ -132,18 +117,21 @@ pub fn scan<S: Symbol>(
             share.min(floor / 4).max(min)
         }
     };
+    let slots: usize = shares.iter().map(|segments| segments.slots.len()).sum();
+    if symbols * symbols <= DENSE.min(slots) {
+        return dense::scan(shares, symbols, floor, allowed);
+    }
     let size = (slots / 2).next_power_of_two().clamp(1 << 10, 1 << 22);
-    let sketch = if hash.dense || floor <= 1 { Vec::new() } else { sketch(shares, hash, size) };
+    let sketch = if floor <= 1 { Huge::default() } else { sketch(shares, size) };
     let may = |a: usize, b: usize| {
-        let sum = if sketch.is_empty() { u32::MAX } else { sketch[hash.of(a, b) & (size - 1)] };
+        let sum = if sketch.is_empty() { u32::MAX } else { sketch[hash(a, b) & (size - 1)] };
         sum == u32::MAX || u64::from(sum) >= floor
     };
 
     // About as many pairs as sums that reach the floor: a table that needn't grow.
     let many = sketch.iter().filter(|&&sum| u64::from(sum) >= floor).count();
-    let room = if hash.dense { symbols * symbols } else { 1024 + 2 * many };
     let tables = in_parts(shares.to_vec(), |segments| {
-        let mut table = Table::new(hash, room);
+        let mut table = Table::new(1024 + 2 * many);
         segments.walk(|_, a, b, count| {
             let (a, b) = (a.id(), b.id());
             if may(a, b) {
@@ -152,7 +140,7 @@ pub fn scan<S: Symbol>(
         });
         table
     });
-    let mut all = Table::new(hash, tables.iter().map(|table| table.entries.len()).max().unwrap_or(1));
+    let mut all = Table::new(tables.iter().map(|table| table.entries.len()).max().unwrap_or(1));
     for (key, entry) in tables.iter().flat_map(Table::used) {
         all.add(key.0, key.1, entry.count, entry.places);
     }
@@ -170,10 +158,7 @@ pub fn scan<S: Symbol>(
             entry.next = total + 1;
             total += entry.places;
         }
-        // With room for the lists of one merge a slot; what is never written to costs nothing.
-        let mut places = vec![0; total as usize + segments.slots.len()];
-        huge_pages(&mut places);
-        places.truncate(total as usize);
+        let mut places = room(total as usize, segments.slots.len());
         segments.walk(|place, a, b, _| {
             let (a, b) = (a.id(), b.id());
             if !may(a, b) {
@@ -191,12 +176,20 @@ pub fn scan<S: Symbol>(
     Found { floor, pairs, lists }
 }
 
+/// So many places, with room behind them for the lists of one merge a slot; what is never written to costs nothing.
+fn room(places: usize, slots: usize) -> Vec<u32> {
+    let mut out = vec![0; places + slots];
+    huge_pages(&mut out);
+    out.truncate(places);
+    out
+}
+
 /// Sums of counts by hash, in `size` buckets.
-fn sketch<S: Symbol>(shares: &[&Segments<S>], hash: Hash, size: usize) -> Vec<u32> {
+fn sketch<S: Symbol>(shares: &[&Segments<S>], size: usize) -> Huge<u32> {
     let sketches = in_parts(shares.to_vec(), |segments| {
-        let mut sketch = on_huge_pages(0u32, size);
+        let mut sketch = Huge::new(0u32, size);
         segments.walk(|_, a, b, count| {
-            let sum = &mut sketch[hash.of(a.id(), b.id()) & (size - 1)];
+            let sum = &mut sketch[hash(a.id(), b.id()) & (size - 1)];
             *sum = sum.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
         });
         sketch
@@ -204,7 +197,7 @@ fn sketch<S: Symbol>(shares: &[&Segments<S>], hash: Hash, size: usize) -> Vec<u3
     sketches
         .into_iter()
         .reduce(|mut all, other| {
-            all.iter_mut().zip(other).for_each(|(sum, more)| *sum = sum.saturating_add(more));
+            all.iter_mut().zip(other.iter()).for_each(|(sum, &more)| *sum = sum.saturating_add(more));
             all
         })
         .unwrap_or_default()

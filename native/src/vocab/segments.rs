@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use crate::error::{Error, Result};
 use crate::vocab::alphabet::Alphabet;
-use crate::vocab::machine::{in_parts, on_huge_pages};
+use crate::vocab::machine::{Huge, in_parts};
 use crate::vocab::words::WordCounts;
 
 /// What an array of symbols is made of: `u16` where the vocabulary allows it.
@@ -45,7 +45,7 @@ const FEW: usize = 256;
 
 /// Words as runs of slots between zeros. A symbol that spans several slots has its id in the first and in the last.
 pub struct Segments<S> {
-    pub slots: Vec<S>,
+    pub slots: Huge<S>,
     weights: Weights,
     classes: Vec<Class>,
 }
@@ -101,7 +101,7 @@ impl<S: Symbol> Segments<S> {
             return Err(Error::input(format!("the distinct words have {end} symbols together: the limit is 2^32"))
                 .with_hint("train on a sample, or split into shorter words"));
         }
-        let mut slots = on_huge_pages(S::default(), end);
+        let mut slots = Huge::new(S::default(), end);
         counts.for_each_in(part, |word, count| {
             let n = alphabet.count(word);
             if n > 1 {
@@ -113,7 +113,7 @@ impl<S: Symbol> Segments<S> {
         Ok(Self::with_classes(slots, classes))
     }
 
-    fn with_classes(slots: Vec<S>, classes: Vec<Class>) -> Self {
+    fn with_classes(slots: Huge<S>, classes: Vec<Class>) -> Self {
         let mut blocks = vec![0; slots.len() / BLOCK];
         for (class, number) in classes.iter().zip(0..) {
             blocks[class.slots.start / BLOCK..class.slots.end.div_ceil(BLOCK)].fill(number);
@@ -137,14 +137,22 @@ impl<S: Symbol> Segments<S> {
     /// must be packed.
     #[inline(always)]
     pub fn walk(&self, mut pair: impl FnMut(usize, S, S, u64)) {
+        self.walk_slots(|place, left, right, weight| {
+            if left != S::default() && right != S::default() {
+                pair(place, left, right, weight);
+            }
+        });
+    }
+
+    /// The same with every two slots, so the ends of words too, where one is a zero.
+    #[inline(always)]
+    pub fn walk_slots(&self, mut pair: impl FnMut(usize, S, S, u64)) {
         let (mut left, mut place) = (S::default(), BLOCK);
         // The first block has no words.
         for block in self.slots.chunks_exact(BLOCK).skip(1) {
             let weight = self.weights.at(place);
             for &right in block {
-                if left != S::default() && right != S::default() {
-                    pair(place, left, right, weight);
-                }
+                pair(place, left, right, weight);
                 left = right;
                 place += 1;
             }

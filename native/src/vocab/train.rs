@@ -1,12 +1,11 @@
 //! Counted words enter, a vocabulary leaves: byte-pair encoding by the rules of Hugging Face's trainer (most frequent pair
 //! first, ties to the smaller pair of ids), or WordPiece, which can also merge by likelihood.
 
-use rustc_hash::FxHashMap;
-
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::vocab::alphabet::Alphabet;
 use crate::vocab::merge::{ByCount, ByLikelihood, Limits, MOST, Score, Token, merge};
+use crate::vocab::names::Names;
 use crate::vocab::segments::{Segments, Symbol};
 use crate::vocab::words::WordCounts;
 
@@ -128,24 +127,25 @@ fn train_with<S: Symbol>(
     options: &Options,
     progress: &Progress,
 ) -> Result<Vocabulary> {
-    let mut tokens = options.special_tokens.clone();
-    let special_tokens = tokens.len();
-    let mut ids: FxHashMap<String, usize> = tokens.iter().cloned().zip(0..).collect();
+    let mut names = Names::new(alphabet);
+    options.special_tokens.iter().for_each(|token| {
+        names.add(token);
+    });
+    let special_tokens = names.len();
     for token in alphabet.tokens() {
-        if ids.insert(token.clone(), tokens.len()).is_some() {
+        if !names.add(token) {
             return Err(Error::config(format!("the special token `{token}` is spelled like a symbol of the alphabet"))
                 .with_hint("choose another name for it, such as <|name|>"));
         }
-        tokens.push(token.clone());
     }
-    if tokens.len() > options.vocab_size {
+    if names.len() > options.vocab_size {
         let (size, alphabet) = (options.vocab_size, alphabet.tokens().len());
         return Err(Error::config(format!(
             "a vocabulary of {size} can't hold {special_tokens} special tokens and an alphabet of {alphabet}"
         ))
-        .with_hint(format!("use a size of {} or more, or limit the alphabet", tokens.len())));
+        .with_hint(format!("use a size of {} or more, or limit the alphabet", names.len())));
     }
-    let merges_left = options.vocab_size - tokens.len();
+    let merges_left = options.vocab_size - names.len();
     progress.start(merges_left as u64);
 
     let limits = Limits {
@@ -157,27 +157,25 @@ fn train_with<S: Symbol>(
     // Symbols count from 1 and leave the special tokens out.
     let id_of = |symbol: usize| symbol - 1 + special_tokens;
     let token = |left: usize, right: usize| {
-        if tokens.len() == options.vocab_size {
+        if names.len() == options.vocab_size {
             return Token::Full;
         }
         let (left, right) = (id_of(left), id_of(right));
-        let text = alphabet.join(&tokens[left], &tokens[right]);
-        match ids.get(&text) {
+        match names.find(left, right) {
             // No merge spells a special token, nor (`#` and `###a`) a piece that stands elsewhere in a word.
-            Some(&id) if id < special_tokens || alphabet.has_prefix() => return Token::Refused,
-            Some(&id) => {
+            Some(id) if id < special_tokens || alphabet.has_prefix() => return Token::Refused,
+            Some(id) => {
                 if !alphabet.has_merge(left - special_tokens + 1, right - special_tokens + 1) {
                     merges.push((left as u32, right as u32));
-                    sizes.push(tokens.len() as u32);
+                    sizes.push(names.len() as u32);
                 }
                 return Token::Known(id + 1 - special_tokens);
             }
             None => {}
         }
         merges.push((left as u32, right as u32));
-        ids.insert(text.clone(), tokens.len());
-        tokens.push(text);
-        sizes.push(tokens.len() as u32);
+        names.join(left, right);
+        sizes.push(names.len() as u32);
         Token::New
     };
     let shares = Segments::<S>::new(words, alphabet, options.threads.min(MOST))?;
@@ -195,6 +193,7 @@ fn train_with<S: Symbol>(
         None => merge(shares, lengths, ByCount::default(), &limits, progress, token)?,
         Some(queue) => merge(shares, lengths, queue, &limits, progress, token)?,
     }
+    let tokens = names.into_texts();
     Ok(Vocabulary { special_tokens, alphabet: alphabet.tokens().len(), tokens, merges, sizes })
 }
 

@@ -96,17 +96,17 @@ impl Splitter {
         self.split_into(text, &mut |range: Range<usize>, _: bool| word(range))
     }
 
-    /// The same for each line by itself, its newline kept, so that white space never crosses lines.
+    /// `split_into` for each line by itself, its newline kept, so that white space never crosses lines.
     #[inline]
-    pub fn split_lines(&self, text: &str, mut word: impl FnMut(Range<usize>)) -> Result<()> {
+    pub fn split_lines(&self, text: &str, sink: &mut impl Sink) -> Result<()> {
         match self {
-            Self::Gpt2 => walk(&Gpt2::<true>(Classes::get()), text.as_bytes(), &mut |range, _| word(range)),
+            Self::Gpt2 => walk(&Gpt2::<true>(Classes::get()), text.as_bytes(), sink),
             // White space is dropped: lines change nothing.
-            Self::Bert => self.split(text, word)?,
+            Self::Bert => self.split_into(text, sink)?,
             _ => {
                 let mut start = 0;
                 for line in text.split_inclusive('\n') {
-                    self.split(line, |range| word(start + range.start..start + range.end))?;
+                    self.split_into(line, &mut Behind { sink, start })?;
                     start += line.len();
                 }
             }
@@ -130,6 +130,24 @@ impl Splitter {
             Self::Pattern(pattern) => pattern.split(text, |range| sink.word(range, false))?,
         }
         Ok(())
+    }
+}
+
+/// Gives on the words of a part of a text that starts at `start`.
+struct Behind<'a, S> {
+    sink: &'a mut S,
+    start: usize,
+}
+
+impl<S: Sink> Sink for Behind<'_, S> {
+    #[inline(always)]
+    fn word(&mut self, word: Range<usize>, ascii: bool) {
+        self.sink.word(self.start + word.start..self.start + word.end, ascii);
+    }
+
+    #[inline(always)]
+    fn block(&mut self, at: usize, ends: u64) {
+        self.sink.block(self.start + at, ends);
     }
 }
 

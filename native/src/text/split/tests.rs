@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use std::ops::Range;
+
 use super::*;
 
 fn words(splitter: &Splitter, text: &str) -> Vec<String> {
@@ -12,7 +14,7 @@ fn words(splitter: &Splitter, text: &str) -> Vec<String> {
 
 fn words_of_lines(splitter: &Splitter, text: &str) -> Vec<String> {
     let mut out = Vec::new();
-    splitter.split_lines(text, |range| out.push(text[range].to_string())).unwrap();
+    splitter.split_lines(text, &mut |range: Range<usize>, _: bool| out.push(text[range].to_string())).unwrap();
     out
 }
 

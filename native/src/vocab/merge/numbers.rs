@@ -1,16 +1,16 @@
 //! A pair of symbols enters, its number leaves.
 
-use crate::vocab::machine::{on_huge_pages, prefetch};
+use crate::vocab::machine::{Huge, prefetch};
 
 /// The numbers of pairs, by open addressing. Pairs are never taken out.
 pub struct Numbers {
-    entries: Vec<((u32, u32), u32)>,
+    entries: Huge<((u32, u32), u32)>,
     used: usize,
 }
 
 impl Numbers {
     pub fn new(pairs: usize) -> Self {
-        Self { entries: on_huge_pages(((0, 0), 0), (pairs * 4).next_power_of_two().max(1024)), used: 0 }
+        Self { entries: Huge::new(((0, 0), 0), (pairs * 4).next_power_of_two().max(1024)), used: 0 }
     }
 
     #[inline(always)]
@@ -46,8 +46,8 @@ impl Numbers {
     pub fn insert(&mut self, pair: (u32, u32), number: u32) {
         if self.used * 2 >= self.entries.len() {
             let size = self.entries.len() * 2;
-            let old = std::mem::replace(&mut self.entries, on_huge_pages(((0, 0), 0), size));
-            for entry in old.into_iter().filter(|entry| entry.0 != (0, 0)) {
+            let old = std::mem::replace(&mut self.entries, Huge::new(((0, 0), 0), size));
+            for &entry in old.iter().filter(|entry| entry.0 != (0, 0)) {
                 let at = self.place(entry.0);
                 self.entries[at] = entry;
             }

@@ -2,7 +2,7 @@
 
 use super::Seeds;
 use crate::text::key::Key;
-use crate::vocab::machine::{on_huge_pages, prefetch};
+use crate::vocab::machine::{Huge, prefetch};
 
 /// Tag of a long word. Short ones carry their length there.
 const LONG: u64 = 0xff << 56;
@@ -35,7 +35,7 @@ fn is_long(key: Key) -> bool {
 
 #[derive(Default)]
 pub struct Shard {
-    slots: Vec<Slot>,
+    slots: Huge<Slot>,
     len: usize,
     /// Long words: four bytes of length, then the word.
     arena: Vec<u8>,
@@ -51,7 +51,10 @@ impl Shard {
         self.reserve(waiting.len(), seeds);
         for (i, word) in waiting.iter().enumerate() {
             if let Some(next) = waiting.get(i + 8) {
-                prefetch(&self.slots, next.hash as usize & (self.slots.len() - 1));
+                // A slot may reach into a second line, and the one behind it may be looked at too.
+                let at = next.hash as usize & (self.slots.len() - 1);
+                prefetch(&self.slots, at);
+                prefetch(&self.slots, at + 2);
             }
             self.add(word, text);
         }
@@ -97,8 +100,8 @@ impl Shard {
         if wanted <= self.slots.len() {
             return;
         }
-        let old = std::mem::replace(&mut self.slots, on_huge_pages(Slot::default(), wanted));
-        for slot in old.into_iter().filter(|slot| slot.count > 0) {
+        let old = std::mem::replace(&mut self.slots, Huge::new(Slot::default(), wanted));
+        for &slot in old.iter().filter(|slot| slot.count > 0) {
             let hash = if is_long(slot.key) { slot.key.lo } else { seeds.short(slot.key) };
             let mut at = hash as usize & (wanted - 1);
             while self.slots[at].count > 0 {
