@@ -378,14 +378,25 @@ impl Sink for Run<'_> {
 }
 
 impl Run<'_> {
-    /// A pre-token that needn't wait: its parts come again sooner than the whole does.
+    /// A pre-token that is cut wherever no token reaches across, because its parts come again sooner than the whole does.
     #[inline(never)]
     fn parts(&mut self, start: usize, end: usize) {
-        if !self.memory.queue.is_empty() {
+        let text = self.text;
+        let (mut last, width) = decode(text, start);
+        let (mut from, mut at) = (start, start + width);
+        while at < end {
+            let (c, width) = decode(text, at);
+            // Without a branch: a guess would fail for every other part.
+            let cut = self.short.cuts.between(last, c, text[at - 1], text[at]);
+            if self.memory.queue.push_if(cut, from, at) {
+                self.flush();
+            }
+            from = if cut { at } else { from };
+            (last, at) = (c, at + width);
+        }
+        if self.memory.queue.push(from, end) {
             self.flush();
         }
-        let Memory { cache, ids, .. } = &mut *self.memory;
-        self.short.encode_in_parts(self.bpe, self.text, start, end, &mut Room { cache, ids }, self.out);
     }
 
     /// Encodes the pre-tokens that wait. To be called when the text has ended.

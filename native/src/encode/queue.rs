@@ -40,16 +40,17 @@ impl Default for Queue {
 }
 
 impl Queue {
-    #[inline(always)]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Adds a pre-token; true where the queue must be flushed now.
     #[inline(always)]
     pub fn push(&mut self, start: usize, end: usize) -> bool {
+        self.push_if(true, start, end)
+    }
+
+    /// The same, if it is one.
+    #[inline(always)]
+    pub fn push_if(&mut self, is: bool, start: usize, end: usize) -> bool {
         (self.starts[self.len], self.ends[self.len]) = (start as u32, end as u32);
-        self.len += 1;
+        self.len += usize::from(is);
         self.len >= FULL
     }
 
