@@ -7,13 +7,13 @@ use super::bpe::Bpe;
 use super::bytes;
 use super::cache::{Cache, Key, Packed, SHORT, Table, hash_of};
 use super::cuts::Cuts;
-use super::pairs::{NO_RANK, Pairs, Probe};
+use super::merger::Merger;
 use super::queue::Queue;
 use super::vocab::Vocab;
 use crate::error::Result;
 use crate::text::classes::decode;
 use crate::text::split::Sink;
-use crate::vocab::machine::{in_parts, prefetch};
+use crate::vocab::machine::in_parts;
 
 #[derive(Clone, Debug)]
 pub struct ByteBpe {
@@ -25,16 +25,6 @@ pub struct ByteBpe {
     cuts: Cuts,
     /// The tokens of each single character below U+10000, by code point: three ids of 21 bits, `NO_ID` for none.
     chars: Box<[u64]>,
-}
-
-/// Byte-level merging: the ids of single bytes, the ranks of pairs.
-#[derive(Clone, Debug)]
-struct Merger {
-    ids: Box<[u32; 256]>,
-    /// The rank of each pair of bytes, `first << 8 | second`.
-    ranks: Box<[u32]>,
-    pairs: Pairs,
-    made: Vec<u32>,
 }
 
 /// What encoding keeps from one call to the next. Belongs to one tokenizer.
@@ -59,9 +49,6 @@ struct Room<'a> {
     ids: &'a mut Vec<u32>,
 }
 
-/// Symbols beyond this number are merged through a heap: below it, looking for the least rank is faster.
-const FEW: usize = 64;
-
 /// Ids that are gathered before they go out.
 const FOUND: usize = 29;
 
@@ -69,25 +56,6 @@ const FOUND: usize = 29;
 const NO_ID: u32 = (1 << 21) - 1;
 
 impl Merger {
-    /// The bytes of a pre-token to its tokens.
-    fn merge(&self, bpe: &Bpe, piece: &[u8], ids: &mut Vec<u32>, out: &mut Vec<u32>) {
-        if piece.len() > FEW {
-            ids.clear();
-            ids.extend(piece.iter().map(|byte| self.ids[*byte as usize]));
-            let mut starts = vec![0; piece.len()];
-            let kept = bpe.merge_large(ids, &mut starts, |_| false);
-            out.extend_from_slice(&ids[..kept]);
-            return;
-        }
-        let mut symbols = Few::default();
-        symbols.merge(self, piece);
-        let mut at = 0;
-        while at < piece.len() {
-            out.push(symbols.ids[at]);
-            at = symbols.next[at] as usize;
-        }
-    }
-
     /// What encoding must know of the tokens with these ids.
     fn tokens(&self, bpe: &Bpe, ids: Range<u32>) -> Tokens {
         let mut found = Tokens::default();
@@ -125,77 +93,6 @@ impl Merger {
             out.iter().rev().fold(0, |word, id| (word << 21) | u64::from(*id))
         });
         tokens.collect()
-    }
-
-    #[inline(always)]
-    fn key(&self, probe: Option<Probe>, at: usize) -> i32 {
-        let rank = probe.map_or(NO_RANK, |probe| self.pairs.answer(probe));
-        if rank != NO_RANK {
-            prefetch(&self.made, rank as usize);
-        }
-        Few::key(rank, at)
-    }
-}
-
-/// Up to 64 symbols on the stack. A symbol stays at the place of its first byte; `next` and `previous` are the places
-/// of its neighbours. `keys` hold `rank << 6 | place`, so that the least one is the merge to make.
-struct Few {
-    ids: [u32; FEW],
-    keys: [i32; FEW],
-    next: [u8; FEW],
-    previous: [u8; FEW],
-}
-
-const NO_KEY: i32 = i32::MAX;
-
-impl Default for Few {
-    fn default() -> Self {
-        Self { ids: [0; FEW], keys: [NO_KEY; FEW], next: [0; FEW], previous: [0; FEW] }
-    }
-}
-
-impl Few {
-    #[inline(always)]
-    fn key(rank: u32, at: usize) -> i32 {
-        if rank == NO_RANK { NO_KEY } else { (rank << 6) as i32 | at as i32 }
-    }
-
-    #[inline(always)]
-    fn merge(&mut self, merger: &Merger, piece: &[u8]) {
-        let n = piece.len();
-        for (i, byte) in piece.iter().enumerate() {
-            self.ids[i] = merger.ids[*byte as usize];
-            self.next[i] = i as u8 + 1;
-            self.previous[i] = (i as u8).wrapping_sub(1);
-        }
-        for (i, pair) in piece.windows(2).enumerate() {
-            self.keys[i] = Self::key(merger.ranks[(pair[0] as usize) << 8 | pair[1] as usize], i);
-        }
-        let end = n.next_multiple_of(8).min(FEW);
-        loop {
-            let best = self.keys[..end].iter().copied().fold(NO_KEY, i32::min);
-            if best == NO_KEY {
-                return;
-            }
-            let at = best as usize & (FEW - 1);
-            let gone = self.next[at] as usize & (FEW - 1);
-            let after = self.next[gone] as usize;
-            let id = merger.made[(best >> 6) as usize];
-            self.ids[at] = id;
-            self.keys[gone] = NO_KEY;
-            self.next[at] = after as u8;
-            // Both neighbours are asked for before either answer is waited for.
-            let right = if after < n { merger.pairs.probe(id, self.ids[after & (FEW - 1)]) } else { None };
-            let before = self.previous[at] as usize & (FEW - 1);
-            let left = if at > 0 { merger.pairs.probe(self.ids[before], id) } else { None };
-            self.keys[at] = merger.key(right, at);
-            if after < n {
-                self.previous[after & (FEW - 1)] = at as u8;
-            }
-            if at > 0 {
-                self.keys[before] = merger.key(left, before);
-            }
-        }
     }
 }
 

@@ -14,6 +14,7 @@ mod files;
 mod hash;
 mod ids;
 mod json;
+mod merger;
 mod merges;
 mod pairs;
 mod parse;
