@@ -232,8 +232,13 @@ class Run {
       did = true;
     }
     if (sample && (due(sample_every) || (atEnd && sample_every !== undefined))) {
-      for (const text of await sample({ session: this.session, step, signal }))
-        this.emit({ type: 'sample', step, text });
+      try {
+        for (const text of await sample({ session: this.session, step, signal }))
+          this.emit({ type: 'sample', step, text });
+      } catch (error) {
+        // Stopped in the midst of it: the training is to save its last step all the same.
+        if (!signal?.aborted) throw error;
+      }
       did = true;
     }
     if (due(checkpoint_every) && !atEnd) {

@@ -5,7 +5,7 @@ import { mkdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import type { MillraceError } from '../../src/errors.ts';
+import { MillraceError } from '../../src/errors.ts';
 import { trainPrograms } from '../../src/train/trainer.ts';
 import { readEvents, sha256, temporary, tinyData, tinyPrograms, tinyRecipe } from './support.ts';
 
@@ -102,6 +102,25 @@ test('an abort saves a checkpoint and says how to go on', async (t) => {
   const whole = await temporary();
   await trainPrograms({ ...base, out: whole });
   t.is(weights(out), weights(whole));
+});
+
+test('an abort while a sample is taken saves that step; a sample that fails by itself is an error', async (t) => {
+  const out = await temporary();
+  const controller = new AbortController();
+  const sampled = {
+    ...base,
+    recipe: tinyRecipe({ sample_every: 5 }),
+    sample: async () => {
+      controller.abort();
+      throw new MillraceError('cancelled', 'generating was cancelled');
+    },
+  };
+  await t.throwsAsync(trainPrograms({ ...sampled, out, signal: controller.signal }), {
+    code: 'cancelled',
+    message: /stopped after step 5, saved as .*step-000005/,
+  });
+  t.is(readEvents(join(out, 'metrics.jsonl')).at(-1)?.type, 'end');
+  await t.throwsAsync(trainPrograms({ ...sampled, out: await temporary() }), { message: 'generating was cancelled' });
 });
 
 test('a folder with checkpoints is not trained into by accident', async (t) => {
