@@ -118,8 +118,8 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Counts what is queued. A word that another one has in its place is put there, and the other one moves on: written
-    /// without a branch, because a guess would fail for one word in ten.
+    /// Counts what is queued. A word that another one has in its place is put there, and the other one moves on. The guess
+    /// fails for one word in ten; to write every slot anew without a branch takes longer, as reads wait for the writes.
     #[inline(never)]
     fn settle(&mut self, text: &[u8]) {
         let mut n = 0;
