@@ -29,25 +29,20 @@ impl Packed {
         Some(Self(all))
     }
 
-    /// Stands for tokens that are too many; they are kept elsewhere.
-    pub const MANY: Self = Self([u32::MAX; 4]);
-
-    /// Four ids and how many of them count; `None` where they are kept elsewhere, or the slot is free.
+    /// Four ids, and how many of them count.
     #[inline(always)]
-    pub fn ids(self) -> Option<([u32; 4], usize)> {
-        let count = self.0[0] >> 24;
-        (1..=4).contains(&count).then(|| (self.0.map(|id| id & MASK), count as usize))
+    pub fn ids(self) -> ([u32; 4], usize) {
+        (self.0.map(|id| id & MASK), (self.0[0] >> 24) as usize)
     }
 
-    /// Appends the ids; `false` where they are kept elsewhere.
+    /// Appends the ids.
     #[inline(always)]
-    pub fn push(self, out: &mut Vec<u32>) -> bool {
-        let Some((ids, count)) = self.ids() else { return false };
+    pub fn push(self, out: &mut Vec<u32>) {
+        let (ids, count) = self.ids();
         // All at once and back to the number there are: no branch to guess.
         let end = out.len();
         out.extend_from_slice(&ids);
         out.truncate(end + count);
-        true
     }
 }
 
@@ -81,30 +76,16 @@ impl Table {
         Self { slots: Huge::new(FREE, slots), shift: 64 - slots.trailing_zeros(), held: 0, most }
     }
 
+    /// A look at the table as it is now.
     #[inline(always)]
-    fn start(&self, hash: u64) -> usize {
-        (hash >> self.shift) as usize & (self.slots.len() - 1)
-    }
-
-    /// Starts to load what `get` will look at.
-    #[inline(always)]
-    pub fn prefetch(&self, hash: u64) {
-        prefetch(&self.slots, self.start(hash));
+    pub fn look(&self) -> Look<'_> {
+        Look { slots: &self.slots, shift: self.shift }
     }
 
     #[inline(always)]
     pub fn get(&self, key: Key, hash: u64) -> Option<Packed> {
-        let mut at = self.start(hash);
-        loop {
-            let slot = &self.slots[at];
-            if slot.key == key {
-                return Some(slot.ids);
-            }
-            if slot.key.hi == 0 {
-                return None;
-            }
-            at = (at + 1) & (self.slots.len() - 1);
-        }
+        let look = self.look();
+        look.get(key, look.start(hash))
     }
 
     /// Puts in what `get` didn't find.
@@ -119,12 +100,48 @@ impl Table {
     }
 
     fn place(&mut self, slot: Slot, hash: u64) {
-        let mut at = self.start(hash);
+        let mut at = self.look().start(hash);
         while self.slots[at].key.hi != 0 {
             at = (at + 1) & (self.slots.len() - 1);
         }
         self.slots[at] = slot;
         self.held += 1;
+    }
+}
+
+/// What looking up takes, for a loop to keep in registers.
+#[derive(Clone, Copy)]
+pub struct Look<'a> {
+    slots: &'a [Slot],
+    shift: u32,
+}
+
+impl Look<'_> {
+    /// The slot where the search for a key begins.
+    #[inline(always)]
+    pub fn start(self, hash: u64) -> usize {
+        (hash >> self.shift) as usize
+    }
+
+    /// Starts to load what `get` will look at.
+    #[inline(always)]
+    pub fn prefetch(self, start: usize) {
+        prefetch(self.slots, start);
+    }
+
+    #[inline(always)]
+    pub fn get(self, key: Key, mut at: usize) -> Option<Packed> {
+        loop {
+            // SAFETY: a table's length is a power of two (`Table::new`), so this is less than it.
+            let slot = unsafe { self.slots.get_unchecked(at & (self.slots.len() - 1)) };
+            if slot.key == key {
+                return Some(slot.ids);
+            }
+            if slot.key.hi == 0 {
+                return None;
+            }
+            at += 1;
+        }
     }
 }
 
@@ -166,6 +183,7 @@ impl Cache {
     }
 
     /// Starts to load what `get_long` will look at.
+    #[cold]
     #[inline(never)]
     pub fn prefetch_long(&self, text: &[u8]) {
         if text.len() <= LONGEST {

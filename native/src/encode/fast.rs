@@ -176,8 +176,9 @@ impl ByteBpe {
         }
         let key = Key::new(text, start, end - start);
         let hash = hash_of(key);
-        if !room.cache.short.get(key, hash).is_some_and(|ids| ids.push(out)) {
-            self.merge_short(bpe, &text[start..end], key, hash, room, out);
+        match room.cache.short.get(key, hash) {
+            Some(ids) => ids.push(out),
+            None => self.merge_short(bpe, &text[start..end], key, hash, room, out),
         }
     }
 
@@ -200,8 +201,8 @@ impl ByteBpe {
     }
 
     fn merge_short(&self, bpe: &Bpe, piece: &[u8], key: Key, hash: u64, room: &mut Room, out: &mut Vec<u32>) {
-        let many = room.cache.short.get(key, hash).is_some();
-        if many && room.cache.get_long(piece, out) {
+        // Those with too many ids for a slot are kept as long ones.
+        if room.cache.get_long(piece, out) {
             return;
         }
         let first = out.len();
@@ -209,14 +210,10 @@ impl ByteBpe {
             Some(id) => out.push(id),
             None => self.merger.merge(bpe, piece, room.ids, out),
         }
-        if let Some(ids) = Packed::new(&out[first..]) {
-            room.cache.short.put(key, hash, ids);
-            return;
+        match Packed::new(&out[first..]) {
+            Some(ids) => room.cache.short.put(key, hash, ids),
+            None => room.cache.put_long(piece, &out[first..]),
         }
-        if !many {
-            room.cache.short.put(key, hash, Packed::MANY);
-        }
-        room.cache.put_long(piece, &out[first..]);
     }
 
     #[inline(never)]

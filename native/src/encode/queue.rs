@@ -1,7 +1,9 @@
 //! Pre-tokens enter, their cached ids leave some dozens at a time: first a loop over all makes their keys and asks for their
 //! slots of the cache, then one looks at what has come from memory. Each is short enough to stay in registers.
 
-use super::cache::{Cache, Key, Packed, SHORT, hash_of};
+use std::ops::Range;
+
+use super::cache::{Cache, Key, Look, SHORT, hash_of};
 use crate::error::Result;
 #[cfg(target_arch = "x86_64")]
 use crate::text::machine::has_avx2;
@@ -9,11 +11,26 @@ use crate::text::machine::has_avx2;
 /// So many that wait are to be flushed.
 const FULL: usize = 64;
 
-/// Ends that are written at once.
-const AT_ONCE: usize = 16;
-
 /// A block may come when one is missing, and its last ends are written with some that don't count.
-const ROOM: usize = FULL + 64 + AT_ONCE;
+const ROOM: usize = FULL + 64 + 9;
+
+/// Which bits of a byte are set, those first.
+static BITS: [[u8; 8]; 256] = {
+    let mut all = [[0; 8]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut bit, mut n) = (0, 0);
+        while bit < 8 {
+            if byte >> bit & 1 != 0 {
+                all[byte][n] = bit;
+                n += 1;
+            }
+            bit += 1;
+        }
+        byte += 1;
+    }
+    all
+};
 
 #[derive(Debug)]
 pub struct Queue {
@@ -21,21 +38,13 @@ pub struct Queue {
     starts: [u32; ROOM],
     ends: [u32; ROOM],
     keys: [Key; ROOM],
-    hashes: [u64; ROOM],
-    /// The ids of those that were in the cache.
-    found: [u32; 4 * ROOM],
+    /// Where the search for each begins in the cache.
+    places: [u32; ROOM],
 }
 
 impl Default for Queue {
     fn default() -> Self {
-        Self {
-            len: 0,
-            starts: [0; ROOM],
-            ends: [0; ROOM],
-            keys: [Key::default(); ROOM],
-            hashes: [0; ROOM],
-            found: [0; 4 * ROOM],
-        }
+        Self { len: 0, starts: [0; ROOM], ends: [0; ROOM], keys: [Key::default(); ROOM], places: [0; ROOM] }
     }
 }
 
@@ -56,20 +65,28 @@ impl Queue {
 
     /// Adds pre-tokens one behind the other: the first starts at `at`, and one ends at each bit of `ends`.
     #[inline(always)]
-    pub fn push_block(&mut self, at: usize, mut ends: u64) -> bool {
-        let mut first = self.len;
+    pub fn push_block(&mut self, at: usize, ends: u64) -> bool {
+        let first = self.len;
         self.len += ends.count_ones() as usize;
         self.starts[first] = at as u32;
-        // All places are written, whether they count or not: no branch to guess.
-        while ends != 0 {
-            let mut some = [0; AT_ONCE];
-            for end in &mut some {
-                *end = at as u32 + ends.trailing_zeros();
-                ends &= ends.wrapping_sub(1);
+        let (Some(to_ends), Some(to_starts)) = (
+            self.ends[first..].first_chunk_mut::<{ 64 + 8 }>(),
+            self.starts[first + 1..].first_chunk_mut::<{ 64 + 8 }>(),
+        ) else {
+            return true;
+        };
+        let mut bases = [at as u32; 8];
+        for i in 0..8 {
+            let n = (ends & ((1 << (8 * i)) - 1)).count_ones() as usize;
+            // Eight places are written, whether they count or not: no branch to guess. In this form they are one vector.
+            let mut places = [0; 8];
+            let bits = &BITS[(ends >> (8 * i)) as usize & 255];
+            for ((place, base), bit) in places.iter_mut().zip(&mut bases).zip(bits) {
+                *place = *base + u32::from(*bit);
+                *base += 8;
             }
-            self.ends[first..first + AT_ONCE].copy_from_slice(&some);
-            self.starts[first + 1..first + 1 + AT_ONCE].copy_from_slice(&some);
-            first += AT_ONCE;
+            to_ends[n & 63..][..8].copy_from_slice(&places);
+            to_starts[n & 63..][..8].copy_from_slice(&places);
         }
         self.len >= FULL
     }
@@ -92,7 +109,7 @@ impl Queue {
     }
 
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn flush_avx2(
         &mut self,
         text: &[u8],
@@ -112,30 +129,49 @@ impl Queue {
         mut miss: impl FnMut(usize, usize, &mut Cache, &mut Vec<u32>) -> Result<()>,
     ) -> Result<()> {
         let len = std::mem::take(&mut self.len).min(ROOM);
-        let places = self.starts.iter().zip(&self.ends);
-        for (((start, end), key), hash) in places.zip(&mut self.keys).zip(&mut self.hashes).take(len) {
+        let look = cache.short.look();
+        let words = self.starts.iter().zip(&self.ends);
+        for (((start, end), key), place) in words.zip(&mut self.keys).zip(&mut self.places).take(len) {
             let (start, end) = (*start as usize, *end as usize);
             *key = if end - start <= SHORT {
                 Key::new(text, start, end - start)
             } else {
                 cache.prefetch_long(&text[start..end]);
-                Key::default()
+                Key::NONE
             };
-            *hash = hash_of(*key);
-            cache.short.prefetch(*hash);
+            let at = look.start(hash_of(*key));
+            look.prefetch(at);
+            *place = at as u32;
         }
-        let mut found = 0;
-        for i in 0..len {
-            if let Some((ids, count)) = cache.short.get(self.keys[i], self.hashes[i]).and_then(Packed::ids) {
-                // All four, and on by as many as count: no branch to guess.
-                self.found[found..found + 4].copy_from_slice(&ids);
-                found += count;
-                continue;
+        let mut i = 0;
+        loop {
+            i += self.known(i..len, cache.short.look(), out);
+            if i == len {
+                return Ok(());
             }
-            out.extend_from_slice(&self.found[..std::mem::take(&mut found)]);
             miss(self.starts[i] as usize, self.ends[i] as usize, cache, out)?;
+            i += 1;
         }
-        out.extend_from_slice(&self.found[..found]);
-        Ok(())
+    }
+
+    /// Appends the ids of pre-tokens up to the first that isn't in the table; returns how many these are.
+    #[inline(always)]
+    fn known(&self, waiting: Range<usize>, table: Look, out: &mut Vec<u32>) -> usize {
+        let (keys, places) = (&self.keys[waiting.clone()], &self.places[waiting]);
+        out.reserve(4 * keys.len());
+        let room = out.spare_capacity_mut().as_mut_ptr();
+        let (mut count, mut written) = (0, 0);
+        for (key, place) in keys.iter().zip(places) {
+            let Some(ids) = table.get(*key, *place as usize) else { break };
+            let (ids, n) = ids.ids();
+            // All four, and on by as many as count: no branch to guess.
+            // SAFETY: there is room for four of each key, and none before this one took more.
+            unsafe { room.add(written).cast::<[u32; 4]>().write_unaligned(ids) };
+            written += n;
+            count += 1;
+        }
+        // SAFETY: so many were written.
+        unsafe { out.set_len(out.len() + written) };
+        count
     }
 }

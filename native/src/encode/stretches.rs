@@ -54,18 +54,13 @@ impl Stretches<'_> {
         let first = out.len();
         self.words(text, pieces)?;
         out.extend(pieces.drain(..).map(|piece| piece.id));
-        if short {
-            let key = Key::new(text.as_bytes(), 0, text.len());
-            let known = cache.short.get(key, hash_of(key)).is_some();
-            let packed = Packed::new(&out[first..]);
-            if !known {
-                cache.short.put(key, hash_of(key), packed.unwrap_or(Packed::MANY));
+        match Packed::new(&out[first..]) {
+            Some(ids) if short => {
+                let key = Key::new(text.as_bytes(), 0, text.len());
+                cache.short.put(key, hash_of(key), ids);
             }
-            if packed.is_some() {
-                return Ok(());
-            }
+            _ => cache.put_long(text.as_bytes(), &out[first..]),
         }
-        cache.put_long(text.as_bytes(), &out[first..]);
         Ok(())
     }
 

@@ -25,10 +25,13 @@ const MASKS: [(u64, u64); 16] = {
 };
 
 impl Key {
+    /// The key of no word.
+    pub const NONE: Self = Self { lo: 0, hi: u64::MAX };
+
     /// The key of `text[start..start + len]`, `len` at most 15: one load where 16 bytes are there.
     #[inline(always)]
     pub fn new(text: &[u8], start: usize, len: usize) -> Self {
-        let both = match text.get(start..).and_then(|rest| rest.first_chunk::<16>()) {
+        let both = match text.get(start..start + 16).and_then(<[u8]>::first_chunk::<16>) {
             Some(chunk) => u128::from_le_bytes(*chunk),
             None => tail(text, start),
         };

@@ -24,7 +24,7 @@ fn write(units: &[u16], out: &mut [u8]) -> usize {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn write_avx2(units: &[u16], out: &mut [u8]) -> usize {
     write_any(units, out)
 }

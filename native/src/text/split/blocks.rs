@@ -77,7 +77,7 @@ pub fn walk<R: Rules>(rules: &R, text: &[u8], sink: &mut impl Sink) {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn walk_avx2<R: Rules>(rules: &R, text: &[u8], sink: &mut impl Sink) {
     walk_by(|block| Masks::of_avx2(block), rules, text, sink);
 }

@@ -42,7 +42,7 @@ pub fn walk(text: &str, ideographs: bool, stretch: impl FnMut(Range<usize>)) {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn walk_avx2(text: &str, ideographs: bool, stretch: impl FnMut(Range<usize>)) {
     walk_by(|block| Masks::of_avx2(block), text, ideographs, stretch);
 }
