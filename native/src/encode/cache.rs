@@ -82,10 +82,10 @@ impl Table {
         Look { slots: &self.slots, shift: self.shift }
     }
 
-    #[inline(always)]
     pub fn get(&self, key: Key, hash: u64) -> Option<Packed> {
         let look = self.look();
-        look.get(key, look.start(hash))
+        let start = look.start(hash);
+        look.first(key, start).or_else(|| look.further(key, start))
     }
 
     /// Puts in what `get` didn't find.
@@ -97,6 +97,24 @@ impl Table {
             }
         }
         self.place(Slot { key, ids }, hash);
+    }
+
+    /// Lets a key that is in the table, and was looked up again, change places with the one where its search begins:
+    /// those that come often are found at first sight then. Both are still on their own ways, which have no gaps.
+    pub fn promote(&mut self, key: Key) {
+        let home = self.look().start(hash_of(key));
+        let mut at = home;
+        loop {
+            let found = self.slots[at].key;
+            if found.hi == 0 {
+                return;
+            }
+            if found == key {
+                break;
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+        self.slots.swap(home, at);
     }
 
     fn place(&mut self, slot: Slot, hash: u64) {
@@ -123,25 +141,37 @@ impl Look<'_> {
         (hash >> self.shift) as usize
     }
 
-    /// Starts to load what `get` will look at.
+    /// Starts to load what `first` will look at.
     #[inline(always)]
     pub fn prefetch(self, start: usize) {
         prefetch(self.slots, start);
     }
 
+    /// What stands where the search begins, if that is the key's.
     #[inline(always)]
-    pub fn get(self, key: Key, mut at: usize) -> Option<Packed> {
-        loop {
-            // SAFETY: a table's length is a power of two (`Table::new`), so this is less than it.
-            let slot = unsafe { self.slots.get_unchecked(at & (self.slots.len() - 1)) };
-            if slot.key == key {
-                return Some(slot.ids);
-            }
-            if slot.key.hi == 0 {
-                return None;
-            }
+    pub fn first(self, key: Key, start: usize) -> Option<Packed> {
+        let slot = self.slot(start);
+        (slot.key == key).then_some(slot.ids)
+    }
+
+    /// What is found beyond.
+    #[inline(never)]
+    pub fn further(self, key: Key, start: usize) -> Option<Packed> {
+        let mut at = start;
+        while self.slot(at).key.hi != 0 {
             at += 1;
+            if self.slot(at).key == key {
+                return Some(self.slot(at).ids);
+            }
         }
+        None
+    }
+
+    /// The slot at a place, or as far behind the first as that is behind the last.
+    #[inline(always)]
+    fn slot(self, at: usize) -> Slot {
+        // SAFETY: the length of a table is a power of two (`Table::new`), so this is less than it.
+        unsafe { *self.slots.get_unchecked(at & (self.slots.len() - 1)) }
     }
 }
 
@@ -266,6 +296,25 @@ mod tests {
         out.clear();
         assert!(cache.get_long(b"a long text with number 399999", &mut out));
         assert_eq!(out, [399_999, 400_000]);
+    }
+
+    #[test]
+    fn promotes_without_losing_any() {
+        let key = |i: u32| Key::new(format!("{i:016}").as_bytes(), 4, 12);
+        let mut table = Table::new(2, 1 << 10);
+        for i in 0..600 {
+            table.put(key(i), hash_of(key(i)), Packed::new(&[i]).unwrap());
+        }
+        let at_home = |table: &Table, i: u32| table.look().first(key(i), table.look().start(hash_of(key(i)))).is_some();
+        let displaced: Vec<u32> = (0..600).filter(|i| !at_home(&table, *i)).collect();
+        assert!(displaced.len() > 100);
+        for &i in &displaced {
+            table.promote(key(i));
+            assert!(at_home(&table, i));
+            assert!((0..600).all(|i| table.get(key(i), hash_of(key(i))) == Packed::new(&[i])));
+        }
+        table.promote(key(600));
+        assert_eq!(table.get(key(600), hash_of(key(600))), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::bpe::Bpe;
 use super::bytes;
 use super::cache::{Cache, Key, Packed, SHORT, Table, hash_of};
-use super::cuts::Cuts;
+use super::cuts::{Cuts, Spelt};
 use super::merger::Merger;
 use super::queue::Queue;
 use super::vocab::Vocab;
@@ -132,13 +132,13 @@ impl ByteBpe {
     #[inline(never)]
     fn encode_in_parts(&self, bpe: &Bpe, text: &[u8], start: usize, end: usize, room: &mut Room, out: &mut Vec<u32>) {
         let (mut found, mut n) = ([0; FOUND + 3], 0);
-        let (mut last, width) = decode(text, start);
-        let (mut from, mut at) = (start, start + width);
+        let mut last = Spelt::at(text, start);
+        let (mut from, mut at) = (start, start + last.width);
         loop {
-            let (c, width) = if at < end { decode(text, at) } else { (0, 0) };
-            if width == 0 || self.cuts.between(last, c, text[at - 1], text[at]) {
-                match self.chars.get(last as usize) {
-                    Some(word) if at - from == width_of(last) => {
+            let next = (at < end).then(|| Spelt::at(text, at));
+            if next.is_none_or(|next| self.cuts.between(last, next)) {
+                match self.chars.get(decode(text, from).0 as usize) {
+                    Some(word) if at - from == last.width => {
                         // A single character: all three ids, and on by as many as count.
                         let ids = [0, 21, 42].map(|shift| (word >> shift) as u32 & NO_ID);
                         found[n..n + 3].copy_from_slice(&ids);
@@ -156,10 +156,8 @@ impl ByteBpe {
                 }
                 from = at;
             }
-            if width == 0 {
-                break;
-            }
-            (last, at) = (c, at + width);
+            let Some(next) = next else { break };
+            (last, at) = (next, at + next.width);
         }
         out.extend_from_slice(&found[..n]);
     }
@@ -251,12 +249,7 @@ impl Sink for Run<'_> {
     #[inline(always)]
     fn word(&mut self, Range { start, end }: Range<usize>, ascii: bool) {
         let text = self.text;
-        if !ascii
-            && end - start > 6
-            && text[end - 1] >= 0x80
-            && self.short.odd.is_none()
-            && without_spaces(&text[start..end])
-        {
+        if !ascii && end - start > 6 && text[end - 3] >= WIDE && self.short.odd.is_none() {
             self.parts(start, end);
         } else if self.memory.queue.push(start, end) {
             self.flush();
@@ -276,17 +269,17 @@ impl Run<'_> {
     #[inline(never)]
     fn parts(&mut self, start: usize, end: usize) {
         let text = self.text;
-        let (mut last, width) = decode(text, start);
-        let (mut from, mut at) = (start, start + width);
+        let mut last = Spelt::at(text, start);
+        let (mut from, mut at) = (start, start + last.width);
         while at < end {
-            let (c, width) = decode(text, at);
+            let next = Spelt::at(text, at);
             // Without a branch: a guess would fail for every other part.
-            let cut = self.short.cuts.between(last, c, text[at - 1], text[at]);
+            let cut = self.short.cuts.between(last, next);
             if self.memory.queue.push_if(cut, from, at) {
                 self.flush();
             }
             from = if cut { at } else { from };
-            (last, at) = (c, at + width);
+            (last, at) = (next, at + next.width);
         }
         if self.memory.queue.push(from, end) {
             self.flush();
@@ -311,15 +304,11 @@ impl Run<'_> {
     }
 }
 
-/// Bytes of a code point in UTF-8.
-#[inline(always)]
-fn width_of(c: u32) -> usize {
-    1 + usize::from(c >= 0x80) + usize::from(c >= 0x800) + usize::from(c >= 0x1_0000)
-}
+/// The first byte of characters from U+3000 on, of scripts that are written without spaces: their pre-tokens seldom come
+/// twice, but parts of them do.
+const WIDE: u8 = 0xe3;
 
-/// Whether a pre-token is of a script that is written without spaces (U+3000 on): such pre-tokens seldom come twice,
-/// but their parts do.
-#[inline(always)]
+/// Whether a pre-token is of such a script.
 fn without_spaces(piece: &[u8]) -> bool {
-    piece.len() > 6 && piece.iter().take(SHORT).filter(|byte| **byte >= 0xe3).count() > 1
+    piece.len() > 6 && piece.iter().take(SHORT).filter(|byte| **byte >= WIDE).count() > 1
 }

@@ -143,26 +143,38 @@ impl Queue {
             look.prefetch(at);
             *place = at as u32;
         }
-        let mut i = 0;
+        let (mut i, mut displaced) = (0, None);
         loop {
-            i += self.known(i..len, cache.short.look(), out);
+            i += self.known(i..len, cache.short.look(), out, &mut displaced);
             if i == len {
-                return Ok(());
+                break;
             }
+            // Where this makes the table grow, those behind may not be found at their places: they are put in again.
             miss(self.starts[i] as usize, self.ends[i] as usize, cache, out)?;
             i += 1;
         }
+        // One each time: enough for those that come often, and two of them don't drive each other out all the time.
+        displaced.into_iter().for_each(|key| cache.short.promote(key));
+        Ok(())
     }
 
     /// Appends the ids of pre-tokens up to the first that isn't in the table; returns how many these are.
     #[inline(always)]
-    fn known(&self, waiting: Range<usize>, table: Look, out: &mut Vec<u32>) -> usize {
+    fn known(&self, waiting: Range<usize>, table: Look, out: &mut Vec<u32>, displaced: &mut Option<Key>) -> usize {
         let (keys, places) = (&self.keys[waiting.clone()], &self.places[waiting]);
         out.reserve(4 * keys.len());
         let room = out.spare_capacity_mut().as_mut_ptr();
         let (mut count, mut written) = (0, 0);
         for (key, place) in keys.iter().zip(places) {
-            let Some(ids) = table.get(*key, *place as usize) else { break };
+            let start = *place as usize;
+            let ids = match table.first(*key, start) {
+                Some(ids) => ids,
+                None => {
+                    let Some(ids) = table.further(*key, start) else { break };
+                    *displaced = Some(*key);
+                    ids
+                }
+            };
             let (ids, n) = ids.ids();
             // All four, and on by as many as count: no branch to guess.
             // SAFETY: there is room for four of each key, and none before this one took more.
@@ -173,5 +185,33 @@ impl Queue {
         // SAFETY: so many were written.
         unsafe { out.set_len(out.len() + written) };
         count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_block_is_its_words(before in 0..FULL, at in 0..1000usize, all in any::<u64>(), some in any::<u64>(), few: bool) {
+            let ends = (if few { all & some } else { all | some }) & !1;
+            let (mut block, mut words) = (Queue::default(), Queue::default());
+            for i in 0..before {
+                prop_assert!(!block.push(i, i + 1) && !words.push(i, i + 1));
+            }
+            let mut start = at;
+            for end in (0..64).filter(|bit| ends >> bit & 1 != 0).map(|bit| at + bit) {
+                (words.starts[words.len], words.ends[words.len]) = (start as u32, end as u32);
+                words.len += 1;
+                start = end;
+            }
+            prop_assert_eq!(block.push_block(at, ends), words.len >= FULL);
+            prop_assert_eq!(block.len, words.len);
+            prop_assert_eq!(&block.starts[..block.len], &words.starts[..block.len]);
+            prop_assert_eq!(&block.ends[..block.len], &words.ends[..block.len]);
+        }
     }
 }

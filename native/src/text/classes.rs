@@ -112,6 +112,9 @@ impl Classes {
     pub fn word(&self, text: &[u8], at: usize, prefixes: u128) -> Option<usize> {
         let window = text.get(at..)?.first_chunk::<17>()?;
         let first = window[0];
+        if !first.is_ascii() {
+            return None;
+        }
         let [low, high] = [1, 9].map(|i| window[i..].first_chunk::<8>().map_or(0, |eight| u64::from_le_bytes(*eight)));
         let run = |bytes| (not_ascii_letters(bytes) | 1 << 63).trailing_zeros() as usize / 8;
         let (near, far) = (run(low), run(high));
@@ -120,8 +123,7 @@ impl Classes {
         let far = far + usize::from(far == 7 && window[16].is_ascii_alphabetic());
         let letters = if near == 8 { 8 + far } else { near };
         let end = at + 1 + letters;
-        let starts =
-            (first < 128 && (prefixes >> (first & 127)) & 1 != 0 && letters > 0) || first.is_ascii_alphabetic();
+        let starts = ((prefixes >> (first & 127)) & 1 != 0 && letters > 0) || first.is_ascii_alphabetic();
         if !starts {
             return None;
         }
@@ -134,6 +136,9 @@ impl Classes {
     /// The end of the run of letters from `at` on: `run` with `LETTER`, eight ASCII bytes at a time.
     #[inline(always)]
     pub fn letters(&self, text: &[u8], mut at: usize) -> usize {
+        if text.get(at).is_some_and(|byte| !byte.is_ascii()) {
+            return self.wide_letters(text, at);
+        }
         while let Some(eight) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
             let others = not_ascii_letters(u64::from_le_bytes(*eight));
             if others != 0 {
@@ -182,14 +187,24 @@ impl Classes {
 /// The code point and byte length of the character at `at` of valid UTF-8.
 #[inline(always)]
 pub fn decode(text: &[u8], at: usize) -> (u32, usize) {
-    let byte = |i: usize| (text.get(at + i).copied().unwrap_or(0) & 0x3f) as u32;
-    let first = text[at] as u32;
+    let four = match text.get(at..at + 4).and_then(<[u8]>::first_chunk::<4>) {
+        Some(four) => *four,
+        None => tail(text, at),
+    };
+    let byte = |i: usize| u32::from(four[i] & 0x3f);
+    let first = u32::from(four[0]);
     match first {
         0xf0.. => ((first & 7) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3), 4),
         0xe0.. => ((first & 15) << 12 | byte(1) << 6 | byte(2), 3),
         0x80.. => ((first & 31) << 6 | byte(1), 2),
         _ => (first, 1),
     }
+}
+
+/// The last bytes of a text, fewer than four.
+#[cold]
+fn tail(text: &[u8], at: usize) -> [u8; 4] {
+    std::array::from_fn(|i| text.get(at + i).copied().unwrap_or(0))
 }
 
 /// The high bit of each of eight bytes that is no ASCII letter.
@@ -279,6 +294,7 @@ mod tests {
         for c in (0..=0x10_ffff).filter_map(char::from_u32) {
             let text = c.to_string();
             assert_eq!(classes.at(text.as_bytes(), 0), (classes.of(c as u32), text.len()));
+            assert_eq!(decode(format!("a{c}é\u{10ffff}").as_bytes(), 1), (c as u32, text.len()));
         }
     }
 }
